@@ -1,0 +1,429 @@
+"""``ModelPruning``: a Lightning callback that prunes in place while a model trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback
+from torch import Tensor, nn
+from torch.nn.utils.prune import BasePruningMethod
+
+from prunetool.fit import arguments, saved
+from prunetool.fit.choice import choose_sites, choose_targets, documented_sites, in_order_of
+from prunetool.fit.clock import Clock, Hook, length_of
+from prunetool.fit.plan import announce, describe
+from prunetool.fit.pruner import Pruner
+from prunetool.fit.restoring import Restoring
+from prunetool.fit.saving import write_into
+from prunetool.fit.session import Session, averaged_models
+from prunetool.fit.settings import DOCUMENTED, MATRICES, Settings, window
+from prunetool.pruning.criteria import Norm
+from prunetool.pruning.schedules import Schedule
+from prunetool.pruning.targets import Site
+
+Amount = int | float | Callable[[int], int | float]
+
+
+class ModelPruning(Callback):
+    """Prune the parameters of a model while it trains.
+
+    The arguments up to ``prune_on_train_epoch_end`` are those of
+    ``lightning.pytorch.callbacks.ModelPruning`` and mean the same. Parameters stay where they are:
+    pruned elements are held at exactly zero, in the model and in every checkpoint, and the masks
+    travel in the checkpoints, so that a resumed fit goes on with them.
+
+    Args:
+        pruning_fn: ``"l1_unstructured"``, ``"random_unstructured"``, ``"ln_structured"`` or
+            ``"random_structured"``, or a ``torch.nn.utils.prune.BasePruningMethod`` subclass.
+        parameters_to_prune: pairs (module, parameter name); empty for every weight and bias.
+        parameter_names: of ``"weight"`` and ``"bias"``, those to prune where
+            ``parameters_to_prune`` is empty; None for both.
+        use_global_unstructured: let the elements of all tensors compete in one pool; otherwise
+            each tensor is pruned by itself.
+        amount: how much each event prunes **of what remains**: a share in [0, 1], a number of
+            elements (or channels), or a callable of the epoch that gives one of them. Events
+            compound: 0.5 at the end of three epochs leaves 12.5 %. See ``sparsity``.
+        apply_pruning: whether to prune, or a callable of the epoch that says so.
+        make_pruning_permanent: checkpoints and the final model hold plain weights with zeros.
+            Otherwise they hold the layout of ``torch.nn.utils.prune`` (``NAME_orig`` and
+            ``NAME_mask``), and nothing under a mask is lost.
+        use_lottery_ticket_hypothesis: after an event, reset what survives to its early value
+            (Frankle & Carbin 2019, arXiv 1803.03635). True spares the event after the last epoch
+            of a fit, which nothing could train again; a callable of the epoch is obeyed.
+        resample_parameters: reset to newly drawn initial values instead.
+        pruning_dim: the dimension that counts channels, for the structured methods.
+        pruning_norm: the norm of a channel for ``ln_structured``: a number, ``"inf"``, ``"fro"``
+            or ``"nuc"``.
+        verbose: 1 logs the sparsity at each event, 2 that of each tensor too.
+        prune_on_train_epoch_end: events come at the end of a training epoch; otherwise at the end
+            of each validation.
+        sparsity: the fraction, in [0, 1), of all target elements that is pruned in the end, to
+            the element; ``amount`` then plays no part.
+        schedule: the curve to ``sparsity``: ``"one-shot"``, ``"linear"``, ``"cubic"`` or
+            ``"exponential"``; see :mod:`prunetool.pruning.schedules`.
+        start: epochs (``3``) or optimizer steps (``"500s"``) to train before; 0 by default.
+        end: when ``sparsity`` is reached, likewise; after 70 % of the training by default.
+        every: epochs or steps between events; 1 epoch by default.
+        include: globs over parameter names; only what they match takes part.
+        exclude: globs over parameter names that do not take part.
+        default_targets: ``"documented"`` (every weight and bias) or ``"matrices"`` (floating
+            parameters of two or more dimensions outside normalisation and embedding layers).
+        rewind_step: early values are those after this many optimizer steps (Frankle et al. 2020,
+            arXiv 1912.05671).
+        prune_before_validation: events come after the last batch of an epoch, before validation:
+            metrics and checkpoints then belong to the pruned weights.
+
+    Attributes:
+        initial_masks: masks to start a fit from, by parameter name; bool, True where kept.
+        plan_lines: the plan in words, once training has started.
+
+    Raises:
+        MisconfigurationException: if ``parameter_names`` holds another name than weight and bias;
+            if ``pruning_fn`` is not supported, or neither a str nor a ``BasePruningMethod``; if a
+            structured method lacks ``pruning_dim`` or ``pruning_norm``, or is asked for with
+            ``use_global_unstructured=True``; if ``amount`` or ``verbose`` is something else; and
+            when a fit starts, if a parameter is not in the model or nothing can be pruned.
+    """
+
+    PARAMETER_NAMES: ClassVar[tuple[str, ...]] = arguments.PARAMETER_NAMES
+
+    def __init__(
+        self,
+        pruning_fn: Callable[..., Any] | str,
+        parameters_to_prune: Sequence[Site] = (),
+        parameter_names: list[str] | None = None,
+        use_global_unstructured: bool = True,
+        amount: Amount = 0.5,
+        apply_pruning: bool | Callable[[int], bool] = True,
+        make_pruning_permanent: bool = True,
+        use_lottery_ticket_hypothesis: bool | Callable[[int], bool] = True,
+        resample_parameters: bool = False,
+        pruning_dim: int | None = None,
+        pruning_norm: Norm | None = None,
+        verbose: int = 0,
+        prune_on_train_epoch_end: bool = True,
+        *,
+        sparsity: float | None = None,
+        schedule: str = "cubic",
+        start: int | str | None = None,
+        end: int | str | None = None,
+        every: int | str | None = None,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        default_targets: str = DOCUMENTED,
+        rewind_step: int = 0,
+        prune_before_validation: bool = False,
+    ) -> None:
+        arguments.check_parameter_names(parameter_names or ())
+        function = arguments.resolve_pruning_fn(
+            pruning_fn, pooled=use_global_unstructured, dim=pruning_dim, norm=pruning_norm
+        )
+        arguments.check_amount(amount)
+        arguments.check_verbose(verbose)
+        arguments.check_sparsity(sparsity)
+        arguments.check_choice("default_targets", default_targets, (DOCUMENTED, MATRICES))
+        arguments.check_choice("schedule", schedule, [known.value for known in Schedule])
+        self.pruning_fn = function.public
+        self.amount = amount
+        self.initial_masks: dict[str, Tensor] = {}
+        self.plan_lines: list[str] = []
+        self._settings = Settings(
+            function=function,
+            requested=parameters_to_prune,
+            parameter_names=parameter_names or (),
+            default_targets=default_targets,
+            include=tuple(include),
+            exclude=tuple(exclude),
+            applies=apply_pruning,
+            permanent=make_pruning_permanent,
+            rewinds=use_lottery_ticket_hypothesis,
+            resample=resample_parameters,
+            rewind_step=rewind_step,
+            verbose=verbose,
+            sparsity=sparsity,
+            schedule=Schedule(schedule),
+            window=window(start, end, every, needed=sparsity is not None),
+        )
+        self._clock = Clock(
+            self._settings.window,
+            self._settings.schedule,
+            Hook.EPOCH_END if prune_on_train_epoch_end else Hook.VALIDATION_END,
+            before_validation=prune_before_validation,
+        )
+        self._parameters_to_prune: Sequence[Site] = parameters_to_prune
+        self._restoring = Restoring()
+        self._session: Session | None = None
+        self._pruner: Pruner | None = None
+
+    # --- what users call and override ---------------------------------------------------------
+
+    def filter_parameters_to_prune(
+        self, parameters_to_prune: Sequence[Site] = ()
+    ) -> Sequence[Site]:
+        """Override this to choose among the parameters that were found or asked for."""
+        return parameters_to_prune
+
+    def apply_pruning(self, amount: float) -> None:
+        """Prune ``amount`` of what remains; called at each event of a fit.
+
+        Raises:
+            MisconfigurationException: outside a fit.
+        """
+        self._in_a_fit().prune(amount)
+
+    def apply_lottery_ticket_hypothesis(self) -> None:
+        r"""Reset the targets to their early values under their masks.
+
+        This is step 4 on page 2 of Frankle & Carbin 2019 (arXiv 1803.03635): after training to
+        :math:`\theta_j` and pruning by a mask :math:`m`, go on from
+        :math:`m \odot \theta_0`; with ``resample_parameters`` from newly drawn values.
+        """
+        self._in_a_fit().reset()
+
+    def make_pruning_permanent(self, module: nn.Module) -> None:
+        """Remove the reparametrisations of ``torch.nn.utils.prune`` from ``module``, masks applied.
+
+        During a fit with this callback there are none: its weights are plain already.
+        """
+        for submodule in module.modules():
+            for key, hook in list(submodule._forward_pre_hooks.items()):
+                if isinstance(hook, BasePruningMethod):
+                    hook.remove(submodule)
+                    del submodule._forward_pre_hooks[key]
+
+    @staticmethod
+    def sanitize_parameters_to_prune(
+        pl_module: nn.Module,
+        parameters_to_prune: Sequence[Site] = (),
+        parameter_names: Sequence[str] = (),
+    ) -> Sequence[Site]:
+        """Check ``parameters_to_prune`` against the model, or list every weight and bias of it.
+
+        Raises:
+            MisconfigurationException: if one is not in the model, or the list has another form.
+        """
+        return documented_sites(pl_module, parameters_to_prune, parameter_names)
+
+    # --- what a fit came to -------------------------------------------------------------------
+
+    @property
+    def target_elements(self) -> int:
+        """Elements of all targets, shared tensors once; 0 before a fit."""
+        return self._pruner.elements if self._pruner else 0
+
+    @property
+    def pruned_elements(self) -> int:
+        """Pruned elements of all targets."""
+        return self._pruner.pruned if self._pruner else 0
+
+    @property
+    def planned_elements(self) -> int | None:
+        """How many elements ``sparsity`` means; None without it, or before a fit."""
+        return self._pruner.planned if self._pruner else None
+
+    @property
+    def achieved_sparsity(self) -> float:
+        """Pruned share of the targets, in [0, 1]."""
+        return self.pruned_elements / self.target_elements if self.target_elements else 0.0
+
+    @property
+    def current_target(self) -> float | None:
+        """The sparsity that the last event aimed at; None without ``sparsity``."""
+        return self._pruner.current_target if self._pruner else None
+
+    # --- hooks of Lightning, in the order of a fit --------------------------------------------
+
+    @property
+    def state_key(self) -> str:
+        """One key for all pruning callbacks and subclasses: renaming one must not lose masks."""
+        return "ModelPruning"
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Make ready for a checkpoint; what depends on layers waits until they are there."""
+        self._restoring.forget()
+        if self._leads(trainer):
+            self._restoring.prepare(pl_module, fitting=stage == "fit")
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep the state of a checkpoint until training starts."""
+        if saved.MARK in state_dict:
+            self._restoring.keep_state(state_dict)
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Find the state of a checkpoint under whatever key it was saved."""
+        state = saved.find_state(checkpoint)
+        if state is not None:
+            self._restoring.keep_state(state)
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Choose the targets and watch the optimizers."""
+        self._restoring.close()
+        leader = self._siblings(trainer)[0]
+        if leader is self:
+            self._open_session(trainer, pl_module)
+        assert leader._session is not None
+        self._session = leader._session
+        sites = self.filter_parameters_to_prune(self._sites(pl_module))
+        targets = choose_targets(
+            pl_module,
+            sites,
+            include=self._settings.include,
+            exclude=self._settings.exclude,
+            pattern=self._settings.pattern,
+        )
+        listed = in_order_of(sites, targets)
+        self._parameters_to_prune = [target.sites[0] for target in listed]
+        self._pruner = Pruner(self._settings, self._session, targets, listed)
+        self._pruner.seed(trainer)
+        self._clock.restart()
+
+    def on_sanity_check_start(self, trainer: Any, pl_module: Any) -> None:
+        """Apply masks that were loaded: the sanity check should see the pruned weights."""
+        self._install(trainer, pl_module)
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Apply masks that were loaded, keep the early weights, and say the plan."""
+        self._install(trainer, pl_module)
+        pruner = self._in_a_fit()
+        pruner.keep_early(trainer)
+        length = length_of(trainer)
+        try:
+            self._clock.settle(length, endless=self._settings.sparsity is None)
+        except ValueError as error:
+            raise MisconfigurationException(str(error)) from None
+        plan = describe(pruner, self._clock, self.amount, trainer, length)
+        self.plan_lines = announce(plan)
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+        """Zero the gradients of pruned elements: after AMP has unscaled, before clipping."""
+        if self._session is not None and self._leads(trainer):
+            self._session.mask_gradients(getattr(optimizer, "optimizer", optimizer))
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Keep the early weights at their step; events in steps, or before validation."""
+        self._in_a_fit().keep_early(trainer)
+        self._run_pruning(trainer, Hook.BATCH_END)
+
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Events at the end of a validation."""
+        if self._pruner is not None and not trainer.sanity_checking:
+            self._run_pruning(trainer, Hook.VALIDATION_END)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Events at the end of an epoch."""
+        self._run_pruning(trainer, Hook.EPOCH_END)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Make averaged weights obey before they replace the model's."""
+        if self._session is not None and self._leads(trainer):
+            self._session.settle()
+        if self._settings.permanent:
+            self.make_pruning_permanent(pl_module)
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Put masks and state into the checkpoint, for all pruning callbacks at once."""
+        siblings = self._siblings(trainer)
+        if siblings[0] is not self or self._session is None:
+            return
+        early: dict[str, Tensor] = {}
+        for sibling in siblings:
+            early.update(sibling._pruner.early() if sibling._pruner else {})
+        write_into(
+            checkpoint,
+            pl_module,
+            self._session,
+            key=self.state_key,
+            state=saved.state_of(self._session.masks, early, [s._own_state() for s in siblings]),
+            permanent=not self._session.keep_values,
+        )
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        """Settle once more after averaging callbacks; hand kept masks over to torch."""
+        if self._session is None or not self._leads(trainer):
+            return
+        self._session.settle()
+        if self._session.keep_values:
+            self._session.leave_masks_on_modules()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Remove every hook: an exception skips ``teardown``."""
+        self._release()
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Remove every hook."""
+        self._release()
+
+    # --- between the hooks --------------------------------------------------------------------
+
+    def _run_pruning(self, trainer: Any, hook: Hook) -> None:
+        moment = self._clock.due(trainer, hook)
+        if moment is None:
+            return
+        epoch = int(trainer.current_epoch)
+        applies = self._settings.applies
+        if not (applies(epoch) if callable(applies) else applies):
+            return
+        amount = self._in_a_fit().amount_at(moment, epoch, self._clock, self.amount)
+        if not amount:
+            return
+        self.apply_pruning(amount)
+        if self._in_a_fit().resets_after(trainer):
+            self.apply_lottery_ticket_hypothesis()
+
+    def _sites(self, pl_module: Any) -> Sequence[Site]:
+        settings = self._settings
+        if settings.requested or settings.default_targets == DOCUMENTED:
+            return self.sanitize_parameters_to_prune(
+                pl_module, settings.requested, settings.parameter_names
+            )
+        return choose_sites(pl_module, settings.parameter_names)
+
+    def _open_session(self, trainer: Any, pl_module: Any) -> None:
+        siblings = self._siblings(trainer)
+        keep_values = not any(sibling._settings.permanent for sibling in siblings)
+        if self._session is None or not self._session.belongs_to(pl_module):
+            self._session = Session(pl_module, keep_values=keep_values)
+        averaged = averaged_models(trainer.callbacks)
+        manual = not pl_module.automatic_optimization
+        self._session.watch(trainer.optimizers, averaged, manual=manual)
+
+    def _install(self, trainer: Any, pl_module: Any) -> None:
+        pruner = self._in_a_fit()
+        if self._leads(trainer):
+            self._restoring.add_masks(self.initial_masks)
+        try:
+            state = self._restoring.install(pl_module, pruner.session)
+        except ValueError as error:
+            raise MisconfigurationException(str(error)) from None
+        position = self._siblings(trainer).index(self)
+        if state is not None and position < len(state["callbacks"]):
+            own: Mapping[str, Any] = state["callbacks"][position]
+            self._clock.load(own["clock"])
+            pruner.load(own, state["early"])
+
+    def _own_state(self) -> dict[str, Any]:
+        own = self._pruner.state() if self._pruner else {}
+        return {**own, "clock": self._clock.state()}
+
+    def _in_a_fit(self) -> Pruner:
+        if self._pruner is None:
+            raise MisconfigurationException(
+                "the callback has no model yet: pruning happens during `trainer.fit`"
+            )
+        return self._pruner
+
+    def _release(self) -> None:
+        self._restoring.close()
+        if self._session is not None:
+            self._session.release()
+
+    def _leads(self, trainer: Any) -> bool:
+        return self._siblings(trainer)[0] is self
+
+    @staticmethod
+    def _siblings(trainer: Any) -> list[ModelPruning]:
+        return [callback for callback in trainer.callbacks if isinstance(callback, ModelPruning)]

@@ -1,0 +1,92 @@
+"""The one place where exceptions become exit codes.
+
+===  ==========================================================================
+0    done
+1    a requirement is not met
+2    bad usage or bad input: one line, ``error: ...``; or the user's own code
+     raised: its traceback, then one line
+130  Ctrl-C
+143  SIGTERM
+===  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import typer
+
+from prunetool.errors import PrunetoolError, UserCodeError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+# Typer carries its own copy of click since 0.2x and depended on the real one before: take the
+# class from what it exports instead of importing either.
+_ClickException = typer.BadParameter.__mro__[2]
+
+REQUIREMENT_NOT_MET = 1
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def run(app: typer.Typer) -> int:
+    """Run ``app`` on ``sys.argv`` and return the exit code; every known error becomes one line."""
+    try:
+        result = app(standalone_mode=False)
+    except typer.Exit as request:
+        return int(request.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of stdout left (`| head`): keep Python's own flush at exit from complaining.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except UserCodeError as error:
+        _print_user_traceback(error)
+        return BAD_INPUT
+    except (PrunetoolError, _ClickException) as error:
+        if _traceback_wanted():
+            traceback.print_exc()
+        _say(_one_line(error))
+        return BAD_INPUT
+    return result if isinstance(result, int) else 0
+
+
+def _one_line(error: Exception) -> str:
+    format_message = getattr(error, "format_message", None)
+    message = format_message() if format_message else str(error)
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        message = f"{message.rstrip('.')} (see '{context.command_path} --help')"
+    return "error: " + " ".join(message.split())
+
+
+def _print_user_traceback(error: UserCodeError) -> None:
+    cause = error.__cause__ or error
+    traceback.print_exception(type(cause), cause, _without_our_frames(cause.__traceback__))
+    _say(f"error: your code raised {type(cause).__name__} while {error.doing} (traceback above)")
+
+
+def _without_our_frames(tb: TracebackType | None) -> TracebackType | None:
+    """Drop prunetool's own leading frames: the user's traceback should begin in the user's code."""
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    start = tb
+    while start is not None and not _traceback_wanted():
+        filename = start.tb_frame.f_code.co_filename
+        if not filename.startswith((here, "<frozen importlib")) and "importlib" not in filename:
+            return start
+        start = start.tb_next
+    return tb
+
+
+def _traceback_wanted() -> bool:
+    return os.environ.get("PRUNETOOL_TRACEBACK") == "1"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,56 @@
+"""The one object that writes to the terminal: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+# Wide enough that no table is ever folded or cut where it goes to a pipe or a file.
+_UNLIMITED_WIDTH = 100_000
+
+
+class Output:
+    """Where a command writes.
+
+    Args:
+        quiet: keep notes (progress, what was written where) to ourselves; results and errors stay.
+
+    Markup and emoji codes are off: layer names are printed as they are.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.results = _console(sys.stdout)
+        self.notes = _console(sys.stderr)
+
+    def result(self, *renderables: RenderableType) -> None:
+        """Print a result to stdout: text, or a rich table."""
+        self.results.print(*renderables, soft_wrap=not self.results.is_terminal)
+
+    def line(self, text: str) -> None:
+        """Print one line of a result to stdout, never wrapped or coloured: scripts read it."""
+        print(text, file=sys.stdout)
+
+    def note(self, text: str) -> None:
+        """Say what is being done, on stderr."""
+        if not self.quiet:
+            print(text, file=sys.stderr)
+
+
+def _console(stream: object) -> Console:
+    console = Console(file=stream, markup=False, emoji=False, highlight=False)  # type: ignore[arg-type]
+    if not console.is_terminal:
+        console = Console(
+            file=stream,  # type: ignore[arg-type]
+            markup=False,
+            emoji=False,
+            highlight=False,
+            width=_UNLIMITED_WIDTH,
+            no_color=True,
+        )
+    return console

@@ -1,0 +1,1 @@
+"""What the callback does during a fit, one concern a file."""

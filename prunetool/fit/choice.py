@@ -1,0 +1,125 @@
+"""Which parameters a callback prunes: checked against the model, as the reference checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from torch import nn
+
+from prunetool.fit.arguments import PARAMETER_NAMES
+from prunetool.pruning.patterns import Pattern
+from prunetool.pruning.targets import (
+    Site,
+    Target,
+    TargetSelectionError,
+    as_targets,
+    filter_by_name,
+    matrices,
+)
+
+
+def documented_sites(
+    model: nn.Module, requested: Sequence[Site], names: Sequence[str]
+) -> Sequence[Site]:
+    """Check the requested sites, or list every ``weight`` and ``bias`` of the model.
+
+    Raises:
+        MisconfigurationException: if a site is not in the model, or the list has another form.
+    """
+    modules = [module for module in model.modules() if not _is_container(module)]
+    if not requested:
+        return [
+            (module, name)
+            for name in names or PARAMETER_NAMES
+            for module in modules
+            if isinstance(getattr(module, name, None), nn.Parameter)
+        ]
+    if not _is_list_of_sites(requested):
+        raise MisconfigurationException(
+            "the provided `parameters_to_prune` should either be list of tuple with 2 elements: "
+            f"(nn.Module, parameter_name_to_prune) or None, got {requested!r}"
+        )
+    known = {id(module) for module in modules}
+    missing_modules = [module for module, _ in requested if id(module) not in known]
+    missing_parameters = [
+        name
+        for module, name in requested
+        if id(module) in known and not isinstance(getattr(module, name, None), nn.Parameter)
+    ]
+    if missing_modules or missing_parameters:
+        raise MisconfigurationException(
+            "some provided `parameters_to_prune` don't exist in the model: "
+            f"missing modules: {missing_modules} and missing parameters: {missing_parameters}"
+        )
+    return requested
+
+
+def _is_container(module: nn.Module) -> bool:
+    if isinstance(module, LightningModule | nn.Sequential | nn.ModuleList | nn.ModuleDict):
+        return True
+    # `pytorch_lightning` is a class tree of its own, and may not be installed.
+    return any(
+        base.__name__ == "LightningModule" and base.__module__.startswith("pytorch_lightning.")
+        for base in type(module).__mro__
+    )
+
+
+def _is_list_of_sites(requested: object) -> bool:
+    return isinstance(requested, list | tuple) and all(
+        isinstance(site, list | tuple)
+        and len(site) == 2
+        and isinstance(site[0], nn.Module)
+        and isinstance(site[1], str)
+        for site in requested
+    )
+
+
+def choose_sites(model: nn.Module, names: Sequence[str]) -> list[Site]:
+    """List the floating matrices of the model, of the given attribute names if there are any."""
+    return [(module, name) for module, name in matrices(model) if not names or name in names]
+
+
+def choose_targets(
+    model: nn.Module,
+    sites: Sequence[Site],
+    *,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    pattern: Pattern,
+) -> list[Target]:
+    """Turn sites into targets in model order: tied tensors once, names filtered, misfits left out.
+
+    Raises:
+        MisconfigurationException: if a glob matches nothing, or nothing can be pruned.
+    """
+    try:
+        targets = as_targets(model, sites)
+        if include or exclude:
+            targets = filter_by_name(model, targets, include=include, exclude=exclude)
+    except TargetSelectionError as error:
+        raise MisconfigurationException(str(error)) from None
+    misfits = {t.name: reason for t in targets if (reason := pattern.misfit(t.parameter.shape))}
+    if misfits:
+        name, reason = next(iter(misfits.items()))
+        rank_zero_info(
+            f"ModelPruning: left out {len(misfits)} of {len(targets)} parameters that the method "
+            f"cannot prune: {', '.join(misfits)} ({name}: {reason})"
+        )
+    fitting = [target for target in targets if target.name not in misfits]
+    if not fitting:
+        raise MisconfigurationException(
+            "nothing to prune: the model has no parameter that the method applies to"
+            + (f"; left out {', '.join(misfits)}" if misfits else "")
+        )
+    return fitting
+
+
+def in_order_of(sites: Sequence[Site], targets: Sequence[Target]) -> list[Target]:
+    """Put targets in the order in which ``sites`` first names them; the others come last."""
+    position: dict[int, int] = {}
+    for i, (module, name) in enumerate(sites):
+        position.setdefault(id(getattr(module, name)), i)
+    return sorted(targets, key=lambda t: position.get(id(t.parameter), len(sites)))

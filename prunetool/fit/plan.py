@@ -1,0 +1,168 @@
+"""What the callback says when a fit starts: when it prunes, what that comes to, what it rewinds.
+
+The commonest call in public code, ``ModelPruning("l1_unstructured", amount=0.5)``, is meant as
+"half of the weights" and prunes half of what remains at the end of every epoch. Nothing can be
+said too plainly here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
+
+from prunetool.fit.clock import Clock
+from prunetool.fit.pruner import Pruner
+from prunetool.fit.timeline import Length, Timeline, Unit
+from prunetool.pruning.patterns import Elements
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The facts to put into words.
+
+    Attributes:
+        method: name of the pruning function.
+        elements: elements of all targets.
+        tensors: number of targets.
+        sparsity: absolute target, or None where ``amount`` counts.
+        schedule: name of the curve toward ``sparsity``.
+        amount: share or number a event, or None where a callable decides.
+        events: number of events to come, or None where a callable or the length leaves it open.
+        timeline: when they come; None for the end of every epoch (or validation).
+        where: the hook in words ("the end of every epoch").
+        already: elements pruned before the fit, of ``elements``.
+        rewinds: "never", "always", "but the last" or "as called".
+        pooled: amounts count over all tensors together, not in each.
+        unit: "elements" or "channels".
+    """
+
+    method: str
+    elements: int
+    tensors: int
+    sparsity: float | None
+    schedule: str
+    amount: float | None
+    events: int | None
+    timeline: Timeline | None
+    where: str
+    already: int
+    rewinds: str
+    pooled: bool
+    unit: str
+
+    @property
+    def compounds(self) -> bool:
+        """Whether several events each take a share of what is left."""
+        several = self.events is None or self.events > 1
+        return self.sparsity is None and isinstance(self.amount, float) and several
+
+
+def in_words(plan: Plan) -> list[str]:
+    """Put the plan into lines: how much and when, what compounds, what is rewound."""
+    head = f"{plan.method} over {plan.elements} elements in {plan.tensors} tensors"
+    if plan.already:
+        head += f" ({plan.already / plan.elements:.2%} pruned already)"
+    lines = [f"{head}: {_toward_target(plan) if plan.sparsity is not None else _by_amount(plan)}"]
+    if plan.compounds and plan.amount is not None:
+        lines.append(_compounding(plan))
+    lines.extend(_rewinding(plan))
+    return lines
+
+
+def _toward_target(plan: Plan) -> str:
+    assert plan.sparsity is not None
+    assert plan.timeline is not None
+    events = "one event" if plan.events == 1 else f"{plan.events} events"
+    first = plan.timeline.start + plan.timeline.every
+    unit = "epoch" if plan.timeline.unit is Unit.EPOCHS else "step"
+    when = f"after {unit} {plan.timeline.end}"
+    if plan.events != 1:
+        when = f"from {unit} {first} to {unit} {plan.timeline.end}"
+    return f"{plan.sparsity:.2%} sparse in {events}, {when} ({plan.schedule})"
+
+
+def _by_amount(plan: Plan) -> str:
+    if plan.amount is None:
+        return f"as much as `amount` says for the epoch, at {plan.where}"
+    if isinstance(plan.amount, float):
+        much = f"{plan.amount:.2%} of the {plan.unit} that remain"
+    else:
+        much = f"{plan.amount} {plan.unit}"
+    if not plan.pooled:
+        much += " in each tensor"
+    count = "" if plan.events is None else f", {plan.events} times"
+    return f"{much} at {plan.where}{count}"
+
+
+def _compounding(plan: Plan) -> str:
+    assert plan.amount is not None
+    share = f"{plan.amount:.2%}"
+    if plan.events is None:
+        comes_to = f"each event takes {share} of the rest, so the sparsity goes on rising"
+    else:
+        left = (1 - plan.already / plan.elements) * (1 - plan.amount) ** plan.events
+        comes_to = f"this compounds to {1 - left:.2%} after {plan.events} events"
+    return f"{comes_to}; for {share} in all, give sparsity={plan.amount:g} instead of amount"
+
+
+def _rewinding(plan: Plan) -> list[str]:
+    match plan.rewinds:
+        case "never":
+            return []
+        case "but the last":
+            return [
+                "after every event but one after the last training epoch the targets are reset to "
+                "their early values (use_lottery_ticket_hypothesis=True)"
+            ]
+        case _:
+            return ["the targets are reset to their early values whenever your callable says so"]
+
+
+def describe(
+    pruner: Pruner,
+    clock: Clock,
+    amount: float | Callable[[int], float],
+    trainer: Any,
+    length: Length,
+) -> Plan:
+    """Collect the facts when training starts."""
+    settings = pruner.settings
+    if callable(settings.rewinds):
+        rewinds = "as called"
+    else:
+        rewinds = "but the last" if settings.rewinds else "never"
+    events = clock.events_to_come(trainer, length)
+    return Plan(
+        method=settings.function.log_name,
+        elements=pruner.elements,
+        tensors=len(pruner.targets),
+        sparsity=settings.sparsity,
+        schedule=settings.schedule.value,
+        amount=None if callable(amount) else amount,
+        # A callable of the epoch may count its calls: it is never called ahead of time.
+        events=None
+        if callable(settings.applies)
+        else events * bool(settings.applies)
+        if events is not None
+        else None,
+        timeline=clock.timeline,
+        where=clock.where,
+        already=pruner.pruned,
+        rewinds=rewinds,
+        pooled=settings.pooled,
+        unit="elements" if isinstance(settings.pattern, Elements) else "channels",
+    )
+
+
+def announce(plan: Plan) -> list[str]:
+    """Say the plan once, as a warning where several events compound; give its lines."""
+    lines = in_words(plan)
+    message = "ModelPruning: " + "; ".join(lines)
+    if plan.compounds:
+        rank_zero_warn(message)
+    else:
+        rank_zero_info(message)
+    return lines

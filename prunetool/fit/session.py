@@ -1,0 +1,190 @@
+"""The state that all pruning callbacks of one trainer share during a fit: one set of masks.
+
+Two callbacks on the same parameters see each other's work, and a parameter is masked once a step
+however many there are. The first pruning callback of the trainer drives the session.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from prunetool.fit.layout import Found, reparametrise
+from prunetool.pruning.masks import MaskSet
+from prunetool.pruning.targets import Target
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from torch.utils.hooks import RemovableHandle
+
+
+class Session:
+    """Masks, the values under them where those are kept, and the hooks on the optimizers.
+
+    Args:
+        model: the module being fitted; only a weak reference is held.
+        keep_values: pruned values must not be lost (``make_pruning_permanent=False``).
+    """
+
+    def __init__(self, model: nn.Module, *, keep_values: bool) -> None:
+        self.masks = MaskSet()
+        self.keep_values = keep_values
+        self._model = weakref.ref(model)
+        self._targets: dict[str, Target] = {}
+        self._names: dict[int, str] = {}
+        self._originals: dict[str, Tensor] = {}
+        self._optimizers: list[Optimizer] = []
+        self._averaged: list[nn.Module] = []
+        self._handles: list[RemovableHandle] = []
+
+    def belongs_to(self, model: nn.Module) -> bool:
+        """Whether this session's masks are those of ``model``."""
+        return self._model() is model
+
+    def enrol(self, targets: Sequence[Target]) -> None:
+        """Give each target a mask, unless another callback has enrolled it already."""
+        for target in targets:
+            self.masks.add(target.name, target.parameter)
+            self._targets[target.name] = target
+            self._names[id(target.parameter)] = target.name
+
+    def watch(
+        self, optimizers: Iterable[Optimizer], averaged: Iterable[nn.Module], *, manual: bool
+    ) -> None:
+        """Mask weights after every step of ``optimizers``, and whatever ``averaged`` models hold.
+
+        Args:
+            optimizers: torch's own optimizers, not Lightning's wrappers.
+            averaged: models that average the weights; see :func:`averaged_models`.
+            manual: under manual optimization, gradients are masked before a step as well: with
+                ``use_pl_optimizer=False`` Lightning's hook for it does not run. (Under automatic
+                optimization the backward pass runs inside the step, after this hook.)
+        """
+        self.release()
+        self._optimizers, self._averaged = list(optimizers), list(averaged)
+        for optimizer in self._optimizers:
+            self._handles.append(optimizer.register_step_post_hook(self._after_step))
+            if manual:
+                self._handles.append(optimizer.register_step_pre_hook(self._before_step))
+
+    def release(self) -> None:
+        """Remove every hook and let go of the optimizers; the masks stay."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles, self._optimizers, self._averaged = [], [], []
+
+    def take(self, found: Found) -> None:
+        """Add masks that were loaded or found; unknown names are left out.
+
+        Raises:
+            ValueError: if a mask does not have the shape of its parameter.
+        """
+        for name, kept in found.masks.items():
+            target = self._targets.get(name)
+            if target is None:
+                continue
+            if kept.shape != target.parameter.shape:
+                raise ValueError(
+                    f"{name}: the checkpoint's mask has shape {tuple(kept.shape)}, "
+                    f"the parameter {tuple(target.parameter.shape)}; is it another model's?"
+                )
+            self.masks.prune(name, ~kept)
+            if self.keep_values:
+                whole = found.originals.get(name, target.parameter.detach())
+                self._originals[name] = whole.to(target.parameter.device).clone()
+
+    def remember_values(self) -> None:
+        """Before an event: note the values that the event may prune."""
+        if self.keep_values:
+            for name, target in self._targets.items():
+                self._originals[name] = self.original(name, target.parameter.detach()).clone()
+
+    def original(self, name: str, tensor: Tensor) -> Tensor:
+        """Give ``tensor``, the masked form of ``name``, with what was pruned put back."""
+        remembered = self._originals.get(name)
+        if remembered is None:
+            return tensor
+        pruned = self.masks.pruned(name).to(tensor.device)
+        return torch.where(pruned, remembered.to(tensor), tensor)
+
+    def reset(self, target: Target, value: Tensor) -> None:
+        """Set a parameter to ``value`` under its mask; what is under the mask is ``value`` too."""
+        with torch.no_grad():
+            target.parameter.copy_(value)
+        if self.keep_values:
+            self._originals[target.name] = target.parameter.detach().clone()
+        self.masks.zero_(target.name, target.parameter)
+
+    def settle(self) -> None:
+        """Make everything obey the masks: weights, averaged weights, optimizer state."""
+        for name, target in self._targets.items():
+            self.masks.zero_(name, target.parameter)
+            for optimizer in self._optimizers:
+                self._zero_state(name, target.parameter, optimizer)
+        self.mask_averaged()
+
+    def mask_averaged(self) -> None:
+        """Mask the averaged copies; averages of zeros then stay zero."""
+        for model in self._averaged:
+            for name, parameter in model.named_parameters():
+                if name in self.masks:
+                    self.masks.zero_(name, parameter)
+
+    def mask_gradients(self, optimizer: Optimizer) -> None:
+        """Zero the gradients of pruned elements among the optimizer's parameters."""
+        for name, parameter in self._masked(optimizer):
+            if parameter.grad is not None:
+                self.masks.zero_(name, parameter.grad)
+
+    def leave_masks_on_modules(self) -> None:
+        """Hand the masks to torch: ``NAME_orig``, ``NAME_mask`` and the hook on every target."""
+        if not any(self.masks.count(name) for name in self._targets):
+            return
+        for name, target in self._targets.items():
+            whole = self.original(name, target.parameter.detach())
+            with torch.no_grad():
+                target.parameter.copy_(whole)
+            for site in target.sites:
+                reparametrise(site, self.masks.kept(name))
+        self._originals.clear()
+
+    def _masked(self, optimizer: Optimizer) -> Iterable[tuple[str, Tensor]]:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                name = self._names.get(id(parameter))
+                if name is not None:
+                    yield name, parameter
+
+    def _before_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        self.mask_gradients(optimizer)
+
+    def _after_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        for name, parameter in self._masked(optimizer):
+            self.masks.zero_(name, parameter)
+
+    def _zero_state(self, name: str, parameter: Tensor, optimizer: Optimizer) -> None:
+        # Momentum left on a pruned element would move it at the next step.
+        for value in optimizer.state.get(parameter, {}).values():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                self.masks.zero_(name, value)
+
+
+def averaged_models(callbacks: Iterable[object]) -> list[nn.Module]:
+    """Find the models in which Lightning's EMA and SWA callbacks average the weights.
+
+    Both keep theirs in ``_average_model``; nothing else on a callback is touched: a model there
+    may be a teacher, which must stay dense.
+    """
+    found = []
+    for callback in callbacks:
+        model = getattr(callback, "_average_model", None)
+        if isinstance(model, AveragedModel):
+            model = model.module
+        if isinstance(model, nn.Module):
+            found.append(model)
+    return found

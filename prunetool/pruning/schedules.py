@@ -1,0 +1,51 @@
+"""How much is gone by when: pure mathematics of progress in [0, 1] to a sparsity.
+
+Progress x counts from 0 where pruning starts to 1 where the target s is reached.
+
+=============  ====================  =============================================
+one-shot       0 for x < 1, then s   Han et al. 2015, arXiv 1506.02626
+linear         s x
+cubic          s (1 - (1 - x)^3)     Zhu & Gupta 2017, arXiv 1710.01878, eq. 1
+exponential    1 - (1 - s)^x         the same share of the rest at each event
+=============  ====================  =============================================
+
+Cubic takes much while much is redundant and little at the end; it is the default.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Schedule(Enum):
+    """The curves."""
+
+    ONE_SHOT = "one-shot"
+    LINEAR = "linear"
+    CUBIC = "cubic"
+    EXPONENTIAL = "exponential"
+
+
+def sparsity_at(schedule: Schedule, progress: float, *, target: float) -> float:
+    """Give the sparsity that is due at ``progress``.
+
+    Args:
+        progress: outside [0, 1] it is taken for the nearer end.
+        target: sparsity at the end, in [0, 1].
+
+    Returns:
+        A fraction in [0, target]; exactly ``target`` from progress 1 on, and never falling.
+    """
+    if progress >= 1.0:
+        return target
+    x = max(progress, 0.0)
+    match schedule:
+        case Schedule.ONE_SHOT:
+            return 0.0
+        case Schedule.LINEAR:
+            return target * x
+        case Schedule.CUBIC:
+            return target * (1.0 - (1.0 - x) ** 3)
+        case Schedule.EXPONENTIAL:
+            return 1.0 - float((1.0 - target) ** x)
+    raise AssertionError(f"no such schedule: {schedule!r}")

@@ -1,0 +1,163 @@
+"""Which parameters take part: default sets, names, and tensors that several modules share."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import torch
+from torch import nn
+
+# A parameter as the reference callback names it: the module that owns it and the attribute.
+Site = tuple[nn.Module, str]
+
+_NORMALISATION = (
+    nn.modules.batchnorm._NormBase,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.RMSNorm,
+)
+_EMBEDDING = (nn.Embedding, nn.EmbeddingBag)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parameter tensor that takes part in pruning.
+
+    Attributes:
+        name: its fully qualified name; the first in model order where modules share it.
+        parameter: the tensor itself.
+        sites: every (module, attribute) that holds it, in model order.
+    """
+
+    name: str
+    parameter: nn.Parameter
+    sites: tuple[Site, ...]
+
+
+class TargetSelectionError(ValueError):
+    """Names that match nothing, or tensors that cannot be pruned."""
+
+
+def all_sites(model: nn.Module) -> list[Site]:
+    """List every (module, attribute) that holds a parameter, in model order."""
+    return [
+        (module, name)
+        for module in model.modules()
+        for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False)
+        if parameter is not None
+    ]
+
+
+def matrices(model: nn.Module) -> list[Site]:
+    """List the floating parameters of two or more dimensions outside normalisation and embedding.
+
+    A tensor that an embedding shares (a tied output layer) stays out as well.
+    """
+    spared = {
+        id(parameter)
+        for module in model.modules()
+        if isinstance(module, (*_NORMALISATION, *_EMBEDDING))
+        for parameter in module.parameters(recurse=False)
+    }
+    return [
+        (module, name)
+        for module, name in all_sites(model)
+        if (parameter := getattr(module, name)).dim() >= 2
+        and parameter.is_floating_point()
+        and id(parameter) not in spared
+    ]
+
+
+def as_targets(model: nn.Module, sites: Iterable[Site]) -> list[Target]:
+    """Join sites that share a tensor, name them, and put them in model order.
+
+    Raises:
+        TargetSelectionError: naming a tensor whose dtype has no order (complex) or no fractions.
+    """
+    wanted = {id(getattr(module, name)) for module, name in sites}
+    holders: dict[int, list[Site]] = {}
+    for module, name in all_sites(model):
+        holders.setdefault(id(getattr(module, name)), []).append((module, name))
+    targets = [
+        Target(name, parameter, tuple(holders[id(parameter)]))
+        for name, parameter in model.named_parameters()
+        if id(parameter) in wanted
+    ]
+    for target in targets:
+        _require_floating(target.name, target.parameter)
+    return targets
+
+
+def _require_floating(name: str, parameter: torch.Tensor) -> None:
+    if not parameter.is_floating_point():
+        raise TargetSelectionError(
+            f"{name}: expected a floating-point parameter, got {parameter.dtype}; "
+            f"leave it out (exclude='{name}')"
+        )
+
+
+def filter_by_name(
+    model: nn.Module,
+    candidates: Sequence[Target],
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> list[Target]:
+    """Keep the candidates whose names match, in model order.
+
+    A glob of ``include`` takes the candidates it matches. One that matches no candidate but other
+    parameters takes those: naming an embedding is asking for it. ``exclude`` is applied last.
+
+    Args:
+        model: where the other parameters are.
+        candidates: the default set.
+        include: globs as of :func:`fnmatch.fnmatchcase`, or exact names; none means all.
+        exclude: likewise.
+
+    Raises:
+        TargetSelectionError: for a glob that matches nothing, with the closest names; and if
+            nothing is left.
+    """
+    everything = as_targets(model, [s for s in all_sites(model) if _is_floating(s)])
+    chosen = {target.name for target in candidates}
+    if include:
+        chosen = set()
+        for glob in include:
+            found = _matches(glob, candidates) or _matches(glob, everything)
+            if not found:
+                raise TargetSelectionError(_no_match("include", glob, everything))
+            chosen |= found
+    for glob in exclude:
+        found = _matches(glob, everything)
+        if not found:
+            raise TargetSelectionError(_no_match("exclude", glob, everything))
+        chosen -= found
+    if not chosen:
+        raise TargetSelectionError(_nothing_left(candidates, include, exclude))
+    return [target for target in everything if target.name in chosen]
+
+
+def _is_floating(site: Site) -> bool:
+    module, name = site
+    return bool(getattr(module, name).is_floating_point())
+
+
+def _matches(glob: str, targets: Iterable[Target]) -> set[str]:
+    return {t.name for t in targets if t.name == glob or fnmatchcase(t.name, glob)}
+
+
+def _no_match(option: str, glob: str, targets: Sequence[Target]) -> str:
+    names = [target.name for target in targets]
+    close = difflib.get_close_matches(glob, names, n=3, cutoff=0.3) or names[:3]
+    return f"{option} '{glob}' matches no parameter; the closest names are {', '.join(close)}"
+
+
+def _nothing_left(
+    candidates: Sequence[Target], include: Sequence[str], exclude: Sequence[str]
+) -> str:
+    if not candidates and not include:
+        return "the model has no parameter to prune by default; name some with include"
+    return f"nothing is left to prune with include={list(include)} and exclude={list(exclude)}"
