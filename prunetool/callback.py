@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.prune import BasePruningMethod
 
-from prunetool.fit import arguments, saved
-from prunetool.fit.choice import choose_sites, choose_targets, documented_sites, in_order_of
-from prunetool.fit.clock import Clock, Hook, length_of
-from prunetool.fit.plan import announce, describe
-from prunetool.fit.pruner import Pruner
-from prunetool.fit.restoring import Restoring
-from prunetool.fit.saving import write_into
-from prunetool.fit.session import Session, averaged_models
+from prunetool.fit import arguments
+from prunetool.fit.choice import documented_sites
+from prunetool.fit.clock import Clock, Hook
+from prunetool.fit.hooks import Amount, PruningHooks
 from prunetool.fit.settings import DOCUMENTED, MATRICES, Settings, window
 from prunetool.pruning.criteria import Norm
 from prunetool.pruning.schedules import Schedule
 from prunetool.pruning.targets import Site
 
-Amount = int | float | Callable[[int], int | float]
 
-
-class ModelPruning(Callback):
+class ModelPruning(PruningHooks):
     """Prune the parameters of a model while it trains.
 
     The arguments up to ``prune_on_train_epoch_end`` are those of
@@ -125,11 +117,7 @@ class ModelPruning(Callback):
         arguments.check_sparsity(sparsity)
         arguments.check_choice("default_targets", default_targets, (DOCUMENTED, MATRICES))
         arguments.check_choice("schedule", schedule, [known.value for known in Schedule])
-        self.pruning_fn = function.public
-        self.amount = amount
-        self.initial_masks: dict[str, Tensor] = {}
-        self.plan_lines: list[str] = []
-        self._settings = Settings(
+        settings = Settings(
             function=function,
             requested=parameters_to_prune,
             parameter_names=parameter_names or (),
@@ -146,16 +134,15 @@ class ModelPruning(Callback):
             schedule=Schedule(schedule),
             window=window(start, end, every, needed=sparsity is not None),
         )
-        self._clock = Clock(
-            self._settings.window,
-            self._settings.schedule,
+        clock = Clock(
+            settings.window,
+            settings.schedule,
             Hook.EPOCH_END if prune_on_train_epoch_end else Hook.VALIDATION_END,
             before_validation=prune_before_validation,
         )
-        self._parameters_to_prune: Sequence[Site] = parameters_to_prune
-        self._restoring = Restoring()
-        self._session: Session | None = None
-        self._pruner: Pruner | None = None
+        super().__init__(settings, clock)
+        self.pruning_fn = function.public
+        self.amount = amount
 
     # --- what users call and override ---------------------------------------------------------
 
@@ -232,198 +219,3 @@ class ModelPruning(Callback):
     def current_target(self) -> float | None:
         """The sparsity that the last event aimed at; None without ``sparsity``."""
         return self._pruner.current_target if self._pruner else None
-
-    # --- hooks of Lightning, in the order of a fit --------------------------------------------
-
-    @property
-    def state_key(self) -> str:
-        """One key for all pruning callbacks and subclasses: renaming one must not lose masks."""
-        return "ModelPruning"
-
-    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Make ready for a checkpoint; what depends on layers waits until they are there."""
-        self._restoring.forget()
-        if self._leads(trainer):
-            self._restoring.prepare(pl_module, fitting=stage == "fit")
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep the state of a checkpoint until training starts."""
-        if saved.MARK in state_dict:
-            self._restoring.keep_state(state_dict)
-
-    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Find the state of a checkpoint under whatever key it was saved."""
-        state = saved.find_state(checkpoint)
-        if state is not None:
-            self._restoring.keep_state(state)
-
-    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        """Choose the targets and watch the optimizers."""
-        self._restoring.close()
-        leader = self._siblings(trainer)[0]
-        if leader is self:
-            self._open_session(trainer, pl_module)
-        assert leader._session is not None
-        self._session = leader._session
-        sites = self.filter_parameters_to_prune(self._sites(pl_module))
-        targets = choose_targets(
-            pl_module,
-            sites,
-            include=self._settings.include,
-            exclude=self._settings.exclude,
-            pattern=self._settings.pattern,
-        )
-        listed = in_order_of(sites, targets)
-        self._parameters_to_prune = [target.sites[0] for target in listed]
-        self._pruner = Pruner(self._settings, self._session, targets, listed)
-        self._pruner.seed(trainer)
-        self._clock.restart()
-
-    def on_sanity_check_start(self, trainer: Any, pl_module: Any) -> None:
-        """Apply masks that were loaded: the sanity check should see the pruned weights."""
-        self._install(trainer, pl_module)
-
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Apply masks that were loaded, keep the early weights, and say the plan."""
-        self._install(trainer, pl_module)
-        pruner = self._in_a_fit()
-        pruner.keep_early(trainer)
-        length = length_of(trainer)
-        try:
-            self._clock.settle(length, endless=self._settings.sparsity is None)
-        except ValueError as error:
-            raise MisconfigurationException(str(error)) from None
-        plan = describe(pruner, self._clock, self.amount, trainer, length)
-        self.plan_lines = announce(plan)
-
-    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
-        """Zero the gradients of pruned elements: after AMP has unscaled, before clipping."""
-        if self._session is not None and self._leads(trainer):
-            self._session.mask_gradients(getattr(optimizer, "optimizer", optimizer))
-
-    def on_train_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Keep the early weights at their step; events in steps, or before validation."""
-        self._in_a_fit().keep_early(trainer)
-        self._run_pruning(trainer, Hook.BATCH_END)
-
-    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Events at the end of a validation."""
-        if self._pruner is not None and not trainer.sanity_checking:
-            self._run_pruning(trainer, Hook.VALIDATION_END)
-
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Events at the end of an epoch."""
-        self._run_pruning(trainer, Hook.EPOCH_END)
-
-    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """Make averaged weights obey before they replace the model's."""
-        if self._session is not None and self._leads(trainer):
-            self._session.settle()
-        if self._settings.permanent:
-            self.make_pruning_permanent(pl_module)
-
-    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Put masks and state into the checkpoint, for all pruning callbacks at once."""
-        siblings = self._siblings(trainer)
-        if siblings[0] is not self or self._session is None:
-            return
-        early: dict[str, Tensor] = {}
-        for sibling in siblings:
-            early.update(sibling._pruner.early() if sibling._pruner else {})
-        write_into(
-            checkpoint,
-            pl_module,
-            self._session,
-            key=self.state_key,
-            state=saved.state_of(self._session.masks, early, [s._own_state() for s in siblings]),
-            permanent=not self._session.keep_values,
-        )
-
-    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """Settle once more after averaging callbacks; hand kept masks over to torch."""
-        if self._session is None or not self._leads(trainer):
-            return
-        self._session.settle()
-        if self._session.keep_values:
-            self._session.leave_masks_on_modules()
-
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Remove every hook: an exception skips ``teardown``."""
-        self._release()
-
-    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Remove every hook."""
-        self._release()
-
-    # --- between the hooks --------------------------------------------------------------------
-
-    def _run_pruning(self, trainer: Any, hook: Hook) -> None:
-        moment = self._clock.due(trainer, hook)
-        if moment is None:
-            return
-        epoch = int(trainer.current_epoch)
-        applies = self._settings.applies
-        if not (applies(epoch) if callable(applies) else applies):
-            return
-        amount = self._in_a_fit().amount_at(moment, epoch, self._clock, self.amount)
-        if not amount:
-            return
-        self.apply_pruning(amount)
-        if self._in_a_fit().resets_after(trainer):
-            self.apply_lottery_ticket_hypothesis()
-
-    def _sites(self, pl_module: Any) -> Sequence[Site]:
-        settings = self._settings
-        if settings.requested or settings.default_targets == DOCUMENTED:
-            return self.sanitize_parameters_to_prune(
-                pl_module, settings.requested, settings.parameter_names
-            )
-        return choose_sites(pl_module, settings.parameter_names)
-
-    def _open_session(self, trainer: Any, pl_module: Any) -> None:
-        siblings = self._siblings(trainer)
-        keep_values = not any(sibling._settings.permanent for sibling in siblings)
-        if self._session is None or not self._session.belongs_to(pl_module):
-            self._session = Session(pl_module, keep_values=keep_values)
-        averaged = averaged_models(trainer.callbacks)
-        manual = not pl_module.automatic_optimization
-        self._session.watch(trainer.optimizers, averaged, manual=manual)
-
-    def _install(self, trainer: Any, pl_module: Any) -> None:
-        pruner = self._in_a_fit()
-        if self._leads(trainer):
-            self._restoring.add_masks(self.initial_masks)
-        try:
-            state = self._restoring.install(pl_module, pruner.session)
-        except ValueError as error:
-            raise MisconfigurationException(str(error)) from None
-        position = self._siblings(trainer).index(self)
-        if state is not None and position < len(state["callbacks"]):
-            own: Mapping[str, Any] = state["callbacks"][position]
-            self._clock.load(own["clock"])
-            pruner.load(own, state["early"])
-
-    def _own_state(self) -> dict[str, Any]:
-        own = self._pruner.state() if self._pruner else {}
-        return {**own, "clock": self._clock.state()}
-
-    def _in_a_fit(self) -> Pruner:
-        if self._pruner is None:
-            raise MisconfigurationException(
-                "the callback has no model yet: pruning happens during `trainer.fit`"
-            )
-        return self._pruner
-
-    def _release(self) -> None:
-        self._restoring.close()
-        if self._session is not None:
-            self._session.release()
-
-    def _leads(self, trainer: Any) -> bool:
-        return self._siblings(trainer)[0] is self
-
-    @staticmethod
-    def _siblings(trainer: Any) -> list[ModelPruning]:
-        return [callback for callback in trainer.callbacks if isinstance(callback, ModelPruning)]

@@ -6,6 +6,7 @@ A pool is a set of tensors that compete with each other: all of them (global), o
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from numbers import Integral, Real
 
@@ -60,7 +61,9 @@ def units_at(sparsity: float, total: int) -> int:
     return round(sparsity * total)
 
 
-def uniform(sizes: Sequence[int], total: int) -> list[int]:
+def uniform(
+    sizes: Sequence[int], total: int, *, at_least: Sequence[int] | None = None
+) -> list[int]:
     """Share ``total`` among tensors in proportion to their sizes, to the unit.
 
     Each gets the whole part of its proportion; what is missing goes one by one to the largest
@@ -69,15 +72,28 @@ def uniform(sizes: Sequence[int], total: int) -> list[int]:
     Args:
         sizes: units of each tensor, not negative.
         total: units to share out, in [0, sum(sizes)].
+        at_least: units that each tensor has lost already and keeps. A larger total can mean less
+            for a small tensor (the Alabama paradox); it keeps what it has, and the others get so
+            much less that the sum is right. All of ``total`` is passed only where these alone are
+            more.
     """
     everything = sum(sizes)
-    if everything == 0:
-        return [0] * len(sizes)
+    least = [0] * len(sizes) if at_least is None else list(at_least)
+    if everything == 0 or sum(least) >= total:
+        return least
     # Integers throughout: a float product could lose a unit in a large tensor.
-    shares = [size * total // everything for size in sizes]
+    whole = [size * total // everything for size in sizes]
     fractions = [size * total % everything for size in sizes]
-    by_fraction = sorted(range(len(sizes)), key=lambda i: (-fractions[i], i))
-    for i in by_fraction[: total - sum(shares)]:
+
+    def lowered(level: int) -> list[int]:
+        return [max(part - level, low) for part, low in zip(whole, least, strict=True)]
+
+    levels = range(max(whole) + 1)
+    level = bisect_left(levels, True, key=lambda level: sum(lowered(level)) <= total)
+    shares = lowered(level)
+    open_to_more = [i for i, low in enumerate(least) if whole[i] - level >= low]
+    open_to_more.sort(key=lambda i: (-fractions[i], i))
+    for i in open_to_more[: total - sum(shares)]:
         shares[i] += 1
     return shares
 

@@ -58,13 +58,11 @@ def prune(
     """
     remaining = [method.pattern.remaining(masks.pruned(target.name)) for target in targets]
     counts = [int(units.sum()) for units in remaining]
-    scores = [
-        _scores(method, target, units, count, generator)
-        for target, units, count in zip(targets, remaining, counts, strict=True)
-    ]
     for pool, k in _pools(method, targets, counts, amount):
-        chosen = lowest([scores[i] for i in pool], k)
-        for i, marked in zip(pool, chosen, strict=True):
+        if k == 0:
+            continue  # Nothing is drawn at random either, as in torch.nn.utils.prune.
+        scores = [_scores(method, targets[i], remaining[i], counts[i], generator) for i in pool]
+        for i, marked in zip(pool, lowest(scores, k), strict=True):
             name, shape = targets[i].name, targets[i].parameter.shape
             units = torch.zeros_like(remaining[i])
             units[remaining[i]] = marked.to(units.device)
@@ -84,18 +82,22 @@ def _pools(
     if method.pooled:
         gone = sum(totals) - sum(counts)
         return [(everyone, max(0, units_at(amount.sparsity, sum(totals)) - gone))]
-    goals = goal_by_tensor(method.pattern, totals, amount.sparsity)
-    return [([i], max(0, goals[i] - (totals[i] - counts[i]))) for i in everyone]
+    lost = [total - count for total, count in zip(totals, counts, strict=True)]
+    goals = goal_by_tensor(method.pattern, totals, amount.sparsity, lost=lost)
+    return [([i], max(0, goals[i] - lost[i])) for i in everyone]
 
 
-def goal_by_tensor(pattern: Pattern, totals: Sequence[int], sparsity: float) -> list[int]:
+def goal_by_tensor(
+    pattern: Pattern, totals: Sequence[int], sparsity: float, *, lost: Sequence[int] | None = None
+) -> list[int]:
     """Count the units that each tensor has lost at ``sparsity`` where none compete.
 
     Elements are shared out so that their total is right to the element. A channel of one tensor
-    is not worth a channel of another, so each tensor rounds its channels for itself.
+    is not worth a channel of another, so each tensor rounds its channels for itself. What tensors
+    have ``lost`` already they keep losing, and the total of the elements is still right.
     """
     if isinstance(pattern, Elements):
-        return uniform(totals, units_at(sparsity, sum(totals)))
+        return uniform(totals, units_at(sparsity, sum(totals)), at_least=lost)
     return [units_at(sparsity, total) for total in totals]
 
 
@@ -120,10 +122,14 @@ def _scores(
 ) -> Scores:
     weight = target.parameter
     match method.criterion, method.pattern:
-        case Criterion.RANDOM, pattern:
-            drawn = random_scores(count, dtype=weight.dtype, generator=generator)
-            # torch.nn.utils.prune removes the largest draws of elements, the smallest of channels.
-            drawn = -drawn if isinstance(pattern, Elements) else drawn
+        # torch.nn.utils.prune draws for elements in the dtype of the weights and removes the
+        # largest; for channels it draws in the default dtype and removes the smallest.
+        case Criterion.RANDOM, Elements():
+            drawn = -random_scores(count, dtype=weight.dtype, generator=generator)
+            return Scores(target.name, count, partial(torch.clone, drawn))
+        case Criterion.RANDOM, Channels():
+            dtype = torch.get_default_dtype()
+            drawn = random_scores(count, dtype=dtype, generator=generator)
             return Scores(target.name, count, partial(torch.clone, drawn))
         case Criterion.MAGNITUDE, Elements():
             return Scores(target.name, count, lambda: magnitude(weight).reshape(-1)[units])

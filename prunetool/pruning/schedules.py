@@ -47,5 +47,6 @@ def sparsity_at(schedule: Schedule, progress: float, *, target: float) -> float:
         case Schedule.CUBIC:
             return target * (1.0 - (1.0 - x) ** 3)
         case Schedule.EXPONENTIAL:
-            return 1.0 - float((1.0 - target) ** x)
+            # 1 - (1 - s) may exceed s by a rounding error.
+            return min(target, 1.0 - float((1.0 - target) ** x))
     raise AssertionError(f"no such schedule: {schedule!r}")

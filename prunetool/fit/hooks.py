@@ -1,0 +1,267 @@
+"""The Lightning hooks of the callback: when what happens in a fit, and nothing of how.
+
+The first pruning callback of a trainer leads: it opens the session that all share, and does once
+what must be done once (masking, loading, saving).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback
+from torch import Tensor, nn
+
+from prunetool.fit import saved
+from prunetool.fit.choice import choose_sites, choose_targets, in_order_of
+from prunetool.fit.clock import Clock, Hook, length_of
+from prunetool.fit.plan import announce, describe
+from prunetool.fit.pruner import Pruner
+from prunetool.fit.restoring import Restoring
+from prunetool.fit.saving import write_into
+from prunetool.fit.session import Session, averaged_models
+from prunetool.fit.settings import DOCUMENTED, Settings
+from prunetool.pruning.targets import Site
+
+Amount = int | float | Callable[[int], int | float]
+
+
+class PruningHooks(Callback):
+    """Everything that Lightning calls; what users call and override is in the subclass.
+
+    Args:
+        settings: what was asked for.
+        clock: when events are due.
+    """
+
+    amount: Amount
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.initial_masks: dict[str, Tensor] = {}
+        self.plan_lines: list[str] = []
+        self._settings = settings
+        self._clock = clock
+        self._parameters_to_prune: Sequence[Site] = settings.requested
+        self._restoring = Restoring()
+        self._session: Session | None = None
+        self._pruner: Pruner | None = None
+
+    @abstractmethod
+    def filter_parameters_to_prune(self, parameters_to_prune: Sequence[Site]) -> Sequence[Site]:
+        """Choose among the parameters that were found or asked for."""
+
+    @abstractmethod
+    def sanitize_parameters_to_prune(
+        self,
+        pl_module: nn.Module,
+        parameters_to_prune: Sequence[Site],
+        parameter_names: Sequence[str],
+    ) -> Sequence[Site]:
+        """Check parameters against the model, or list the default ones."""
+
+    @abstractmethod
+    def apply_pruning(self, amount: float) -> None:
+        """Prune once."""
+
+    @abstractmethod
+    def apply_lottery_ticket_hypothesis(self) -> None:
+        """Reset to early values once."""
+
+    @abstractmethod
+    def make_pruning_permanent(self, module: nn.Module) -> None:
+        """Remove torch's reparametrisations."""
+
+    @property
+    def state_key(self) -> str:
+        """One key for all pruning callbacks and subclasses: renaming one must not lose masks."""
+        return "ModelPruning"
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Make ready for a checkpoint; what depends on layers waits until they are there."""
+        self._restoring.forget()
+        if self._leads(trainer):
+            self._restoring.prepare(pl_module, fitting=stage == "fit")
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep the state of a checkpoint until training starts."""
+        if saved.MARK in state_dict:
+            self._restoring.keep_state(state_dict)
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Find the state of a checkpoint under whatever key it was saved."""
+        state = saved.find_state(checkpoint)
+        if state is not None:
+            self._restoring.keep_state(state)
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Choose the targets and watch the optimizers."""
+        self._restoring.close()
+        leader = self._siblings(trainer)[0]
+        if leader is self:
+            self._open_session(trainer, pl_module)
+        assert leader._session is not None
+        self._session = leader._session
+        sites = self.filter_parameters_to_prune(self._sites(pl_module))
+        targets = choose_targets(
+            pl_module,
+            sites,
+            include=self._settings.include,
+            exclude=self._settings.exclude,
+            pattern=self._settings.pattern,
+        )
+        listed = in_order_of(sites, targets)
+        self._parameters_to_prune = [target.sites[0] for target in listed]
+        self._pruner = Pruner(self._settings, self._session, targets, listed)
+        self._pruner.seed(trainer)
+        self._clock.restart()
+
+    def on_sanity_check_start(self, trainer: Any, pl_module: Any) -> None:
+        """Apply masks that were loaded: the sanity check should see the pruned weights."""
+        self._install(trainer, pl_module)
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Apply masks that were loaded, keep the early weights, and say the plan."""
+        self._install(trainer, pl_module)
+        pruner = self._in_a_fit()
+        pruner.keep_early(trainer)
+        length = length_of(trainer)
+        try:
+            self._clock.settle(length, endless=self._settings.sparsity is None)
+        except ValueError as error:
+            raise MisconfigurationException(str(error)) from None
+        plan = describe(pruner, self._clock, self.amount, trainer, length)
+        self.plan_lines = announce(plan)
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+        """Zero the gradients of pruned elements: after AMP has unscaled, before clipping."""
+        if self._session is not None and self._leads(trainer):
+            self._session.mask_gradients(getattr(optimizer, "optimizer", optimizer))
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Keep the early weights at their step; events in steps, or before validation."""
+        self._in_a_fit().keep_early(trainer)
+        self._run_pruning(trainer, Hook.BATCH_END)
+
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Events at the end of a validation."""
+        if self._pruner is not None and not trainer.sanity_checking:
+            self._run_pruning(trainer, Hook.VALIDATION_END)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Events at the end of an epoch."""
+        self._run_pruning(trainer, Hook.EPOCH_END)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Make averaged weights obey before they replace the model's."""
+        if self._session is not None and self._leads(trainer):
+            self._session.settle()
+        if self._settings.permanent:
+            self.make_pruning_permanent(pl_module)
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Put masks and state into the checkpoint, for all pruning callbacks at once."""
+        siblings = self._siblings(trainer)
+        if siblings[0] is not self or self._session is None:
+            return
+        early: dict[str, Tensor] = {}
+        for sibling in siblings:
+            early.update(sibling._pruner.early() if sibling._pruner else {})
+        write_into(
+            checkpoint,
+            pl_module,
+            self._session,
+            key=self.state_key,
+            state=saved.state_of(self._session.masks, early, [s._own_state() for s in siblings]),
+            permanent=not self._session.keep_values,
+        )
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        """Settle once more after averaging callbacks; hand kept masks over to torch."""
+        if self._session is None or not self._leads(trainer):
+            return
+        self._session.settle()
+        if self._session.keep_values:
+            self._session.leave_masks_on_modules()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Remove every hook: an exception skips ``teardown``."""
+        self._release()
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Remove every hook."""
+        self._release()
+
+    # --- between the hooks --------------------------------------------------------------------
+
+    def _run_pruning(self, trainer: Any, hook: Hook) -> None:
+        moment = self._clock.due(trainer, hook)
+        if moment is None:
+            return
+        epoch = int(trainer.current_epoch)
+        applies = self._settings.applies
+        if not (applies(epoch) if callable(applies) else applies):
+            return
+        amount = self._in_a_fit().amount_at(moment, epoch, self._clock, self.amount)
+        if not amount:
+            return
+        self.apply_pruning(amount)
+        if self._in_a_fit().resets_after(trainer):
+            self.apply_lottery_ticket_hypothesis()
+
+    def _sites(self, pl_module: Any) -> Sequence[Site]:
+        settings = self._settings
+        if settings.requested or settings.default_targets == DOCUMENTED:
+            return self.sanitize_parameters_to_prune(
+                pl_module, settings.requested, settings.parameter_names
+            )
+        return choose_sites(pl_module, settings.parameter_names)
+
+    def _open_session(self, trainer: Any, pl_module: Any) -> None:
+        siblings = self._siblings(trainer)
+        keep_values = not any(sibling._settings.permanent for sibling in siblings)
+        if self._session is None or not self._session.belongs_to(pl_module):
+            self._session = Session(pl_module, keep_values=keep_values)
+        averaged = averaged_models(trainer.callbacks)
+        manual = not pl_module.automatic_optimization
+        self._session.watch(trainer.optimizers, averaged, manual=manual)
+
+    def _install(self, trainer: Any, pl_module: Any) -> None:
+        pruner = self._in_a_fit()
+        if self._leads(trainer):
+            self._restoring.add_masks(self.initial_masks)
+        try:
+            state = self._restoring.install(pl_module, pruner.session)
+        except ValueError as error:
+            raise MisconfigurationException(str(error)) from None
+        position = self._siblings(trainer).index(self)
+        if state is not None and position < len(state["callbacks"]):
+            own: Mapping[str, Any] = state["callbacks"][position]
+            self._clock.load(own["clock"])
+            pruner.load(own, state["early"])
+
+    def _own_state(self) -> dict[str, Any]:
+        own = self._pruner.state() if self._pruner else {}
+        return {**own, "clock": self._clock.state()}
+
+    def _in_a_fit(self) -> Pruner:
+        if self._pruner is None:
+            raise MisconfigurationException(
+                "the callback has no model yet: pruning happens during `trainer.fit`"
+            )
+        return self._pruner
+
+    def _release(self) -> None:
+        self._restoring.close()
+        if self._session is not None:
+            self._session.release()
+
+    def _leads(self, trainer: Any) -> bool:
+        return self._siblings(trainer)[0] is self
+
+    @staticmethod
+    def _siblings(trainer: Any) -> list[PruningHooks]:
+        return [callback for callback in trainer.callbacks if isinstance(callback, PruningHooks)]
