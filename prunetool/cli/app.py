@@ -31,7 +31,9 @@ def _print_version(wanted: bool) -> None:
 def _before_any_command(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Options before the command; each acts in its own callback."""

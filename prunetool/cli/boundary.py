@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Typer carries its own copy of click since 0.2x and depended on the real one before: take the
 # class from what it exports instead of importing either.
-_ClickException = typer.BadParameter.__mro__[2]
+_ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
 REQUIREMENT_NOT_MET = 1
 BAD_INPUT = 2
@@ -38,11 +38,13 @@ def run(app: typer.Typer) -> int:
     try:
         result = app(standalone_mode=False)
     except typer.Exit as request:
-        return int(request.exit_code)
+        return _exit_code(request.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted")
-        return INTERRUPTED
-    except BrokenPipeError:
+        return _exit_code(INTERRUPTED)
+    except SystemExit as request:
+        # Typer turns a BrokenPipeError into an exit with 1, which here means something else.
+        if not isinstance(request.__context__, BrokenPipeError):
+            raise
         # The reader of stdout left (`| head`): keep Python's own flush at exit from complaining.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -52,9 +54,17 @@ def run(app: typer.Typer) -> int:
     except (PrunetoolError, _ClickException) as error:
         if _traceback_wanted():
             traceback.print_exc()
-        _say(_one_line(error))
+        # Without any argument, click prints the help and raises an error of no words.
+        _say(_one_line(error) if str(error) else "error: no command given; choose one of the above")
         return BAD_INPUT
-    return result if isinstance(result, int) else 0
+    return _exit_code(result) if isinstance(result, int) else 0
+
+
+def _exit_code(code: int) -> int:
+    """Say that an interrupt was one: Typer makes a plain exit of it."""
+    if code == INTERRUPTED:
+        _say("interrupted")
+    return code
 
 
 def _one_line(error: Exception) -> str:

@@ -132,9 +132,10 @@ def timeline(window: Window, length: Length, *, endless: bool) -> Timeline:
 
     Without a word of the user's, events come at the ends of epochs; in a training so short that
     fewer than three would fit, or whose length is known in steps only, ten times on the way.
+    Where events compound (``endless``), those in steps come an epoch apart.
 
     Raises:
-        ValueError: if the end is needed and the training's length is unknown.
+        ValueError: if the end or the interval needs the training's length and it is unknown.
     """
     unit = window.unit or _natural_unit(length, endless=endless)
     start = window.start.value if window.start else 0
@@ -147,7 +148,15 @@ def timeline(window: Window, length: Length, *, endless: bool) -> Timeline:
         raise ValueError("the training has no known length: say by when to prune (end)")
     else:
         end = max(start + 1, round(DEFAULT_END * total))
-    return Timeline(unit, start, end, _interval(window, unit, start, end))
+    if window.every is not None:
+        every = window.every.value
+    elif unit is Unit.EPOCHS:
+        every = 1
+    elif endless or end is None:
+        every = _steps_in_an_epoch(length)
+    else:
+        every = max(1, (end - start) // _EVENTS_IN_STEPS)
+    return Timeline(unit, start, end, every)
 
 
 def _natural_unit(length: Length, *, endless: bool) -> Unit:
@@ -157,9 +166,7 @@ def _natural_unit(length: Length, *, endless: bool) -> Unit:
     return Unit.EPOCHS if enough or length.steps is None else Unit.STEPS
 
 
-def _interval(window: Window, unit: Unit, start: int, end: int | None) -> int:
-    if window.every is not None:
-        return window.every.value
-    if unit is Unit.EPOCHS or end is None:
-        return 1
-    return max(1, (end - start) // _EVENTS_IN_STEPS)
+def _steps_in_an_epoch(length: Length) -> int:
+    if not length.epochs or length.steps is None:
+        raise ValueError("the length of an epoch is not known: say how often to prune (every)")
+    return max(1, length.steps // length.epochs)

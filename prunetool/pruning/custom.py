@@ -43,8 +43,13 @@ def prune_with(
     with torch.no_grad():
         weights = torch.cat([target.parameter.detach().reshape(-1) for target in targets])
         kept = torch.cat([masks.kept(target.name).reshape(-1) for target in targets])
-    with torch.random.fork_rng(devices=_cuda_devices(weights)):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    devices = [weights.get_device()] if weights.is_cuda else []
+    with torch.random.fork_rng(devices=devices):
+        seed = int(torch.randint(2**62, (), generator=generator))
+        # Not torch.manual_seed, which would reseed the other devices' generators for good.
+        torch.default_generator.manual_seed(seed)
+        for device in devices:
+            torch.cuda.default_generators[device].manual_seed(seed)
         container = _container(method_class, amount)
         final = container.compute_mask(weights, kept.to(weights.dtype))  # type: ignore[no-untyped-call]
     offset = 0
@@ -63,7 +68,3 @@ def _container(method_class: type[BasePruningMethod], amount: float) -> PruningC
     container._tensor_name = _TENSOR_NAME
     container.add_pruning_method(method)
     return container
-
-
-def _cuda_devices(weights: torch.Tensor) -> list[int]:
-    return [weights.get_device()] if weights.is_cuda else []

@@ -50,7 +50,8 @@ def resampled(targets: Sequence[Target], *, generator: torch.Generator) -> dict[
     fresh: dict[str, Tensor] = {}
     copies: dict[int, nn.Module] = {}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        # Not torch.manual_seed, which would reseed the accelerators' generators for good.
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         for target in targets:
             module, attribute = target.sites[0]
             if not callable(getattr(module, "reset_parameters", None)):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
+
+from prunetool.pruning.names import matching
 
 # A parameter as the reference callback names it: the module that owns it and the attribute.
 Site = tuple[nn.Module, str]
@@ -114,7 +115,8 @@ def filter_by_name(
     Args:
         model: where the other parameters are.
         candidates: the default set.
-        include: globs as of :func:`fnmatch.fnmatchcase`, or exact names; none means all.
+        include: globs or full names, see :mod:`prunetool.pruning.names`; none means all. Any name
+            of a shared tensor will do.
         exclude: likewise.
 
     Raises:
@@ -122,22 +124,27 @@ def filter_by_name(
             nothing is left.
     """
     everything = as_targets(model, [s for s in all_sites(model) if _is_floating(s)])
-    chosen = {target.name for target in candidates}
-    if include:
-        chosen = set()
-        for glob in include:
-            found = _matches(glob, candidates) or _matches(glob, everything)
-            if not found:
-                raise TargetSelectionError(_no_match("include", glob, everything))
-            chosen |= found
+    default = {target.name for target in candidates}
+    first = _first_names(model, everything)
+    chosen = set() if include else default
+    for glob in include:
+        found = _matches("include", glob, first)
+        chosen |= (found & default) or found
     for glob in exclude:
-        found = _matches(glob, everything)
-        if not found:
-            raise TargetSelectionError(_no_match("exclude", glob, everything))
-        chosen -= found
+        chosen -= _matches("exclude", glob, first)
     if not chosen:
         raise TargetSelectionError(_nothing_left(candidates, include, exclude))
     return [target for target in everything if target.name in chosen]
+
+
+def _first_names(model: nn.Module, targets: Sequence[Target]) -> dict[str, str]:
+    """Map every name of the targets' tensors, those of tied ones too, to the name of the target."""
+    name_of = {id(target.parameter): target.name for target in targets}
+    return {
+        name: name_of[id(parameter)]
+        for name, parameter in model.named_parameters(remove_duplicate=False)
+        if id(parameter) in name_of
+    }
 
 
 def _is_floating(site: Site) -> bool:
@@ -145,14 +152,14 @@ def _is_floating(site: Site) -> bool:
     return bool(getattr(module, name).is_floating_point())
 
 
-def _matches(glob: str, targets: Iterable[Target]) -> set[str]:
-    return {t.name for t in targets if t.name == glob or fnmatchcase(t.name, glob)}
-
-
-def _no_match(option: str, glob: str, targets: Sequence[Target]) -> str:
-    names = [target.name for target in targets]
-    close = difflib.get_close_matches(glob, names, n=3, cutoff=0.3) or names[:3]
-    return f"{option} '{glob}' matches no parameter; the closest names are {', '.join(close)}"
+def _matches(option: str, glob: str, first: Mapping[str, str]) -> set[str]:
+    found = {first[name] for name in matching(glob, first)}
+    if not found:
+        close = difflib.get_close_matches(glob, first, n=3, cutoff=0.3) or list(first)[:3]
+        raise TargetSelectionError(
+            f"{option} '{glob}' matches no parameter; the closest names are {', '.join(close)}"
+        )
+    return found
 
 
 def _nothing_left(

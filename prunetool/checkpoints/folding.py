@@ -1,0 +1,92 @@
+"""What the tensors of a checkpoint become when their masks are applied for good.
+
+A checkpoint can hold the weights several times: in ``state_dict``, and beside it a live or an
+averaged copy (``current_model_state`` of WeightAveraging, ``average_model_state`` of SWA). A mask
+that is known by name anywhere holds for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from prunetool.checkpoints.layouts import plain_names
+from prunetool.checkpoints.masks import Mask, tensor_mask
+from prunetool.checkpoints.tensors import NamedTensor, View, view_of
+from prunetool.errors import CheckpointError
+from prunetool.suggest import did_you_mean
+
+Masks = Mapping[str, list[Mask]]
+
+
+def fold(
+    weights: Mapping[str, Any], masks: Masks, *, path: Path, prefix: str = ""
+) -> dict[str, Any]:
+    """Bring a ``state_dict`` into the plain model's names, each tensor with all of its masks.
+
+    Args:
+        weights: the ``state_dict`` as it is stored.
+        masks: further masks by parameter name, beside those stored among ``weights``.
+        path: the file, for error messages.
+        prefix: what the names in ``weights`` begin with and those in ``masks`` do not.
+
+    Returns:
+        By plain name, in the file's order: a NamedTensor for each tensor, any other value
+        as it is. A tensor that shares its memory with a masked one has the same masks.
+    """
+    places = plain_names(weights.keys())
+    found: dict[str, list[Mask]] = {}
+    for name, place in places.items():
+        if isinstance(weights[place.key], Tensor):
+            beside = _mask_beside(weights, place.mask_key, path)
+            found[name] = beside + list(masks.get(name.removeprefix(prefix), ()))
+    _share_between_tied({name: weights[places[name].key] for name in found}, found)
+    return {
+        name: NamedTensor(name, weights[place.key], tuple(found[name]))
+        if name in found
+        else weights[place.key]
+        for name, place in places.items()
+    }
+
+
+def masks_among(weights: Mapping[str, Any], path: Path) -> dict[str, list[Mask]]:
+    """Find the masks that are stored beside their tensors, by plain parameter name."""
+    places = plain_names(weights.keys())
+    beside = {name: _mask_beside(weights, place.mask_key, path) for name, place in places.items()}
+    return {name: masks for name, masks in beside.items() if masks}
+
+
+def check_masks_have_tensors(masks: Masks, names: Mapping[str, Any], path: Path) -> None:
+    """Raise CheckpointError if there is a mask for a tensor that is not there."""
+    for name in masks:
+        if not isinstance(names.get(name), NamedTensor):
+            raise CheckpointError(
+                f"{path}: mask of {name}: expected a tensor of that name in state_dict, found none"
+                f"{did_you_mean(name, names)}; the file is inconsistent"
+            )
+
+
+def _mask_beside(weights: Mapping[str, Any], key: str | None, path: Path) -> list[Mask]:
+    if key is None:
+        return []
+    stored = weights[key]
+    if not isinstance(stored, Tensor):
+        raise CheckpointError(
+            f"{path}: mask {key}: expected a tensor, found a {type(stored).__name__}; "
+            "the file is inconsistent"
+        )
+    return [tensor_mask(key, stored, path)]
+
+
+def _share_between_tied(tensors: Mapping[str, Tensor], masks: dict[str, list[Mask]]) -> None:
+    """Give every name of a tied tensor the masks of all its names, each once."""
+    of_view: dict[View, list[Mask]] = {}
+    for name, tensor in tensors.items():
+        view = view_of(tensor)
+        if view is not None:
+            shared = of_view.setdefault(view, [])
+            shared.extend(mask for mask in masks[name] if mask not in shared)
+            masks[name] = shared

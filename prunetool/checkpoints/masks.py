@@ -1,0 +1,107 @@
+"""The masks that a checkpoint holds, whoever wrote them, as bool tensors of one meaning."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from prunetool.errors import CheckpointError
+from prunetool.pruning.bits import unpack_bits
+
+MARKER = "prunetool"  # in the state that prunetool's callback leaves in a checkpoint
+SCHEMA = 1
+
+
+class MaskKind(enum.StrEnum):
+    """Who wrote a mask."""
+
+    PRUNETOOL = "prunetool"
+    TORCH = "torch"
+
+
+@dataclass(frozen=True)
+class Mask:
+    """One mask of one tensor.
+
+    Attributes:
+        kind: who wrote it.
+        read: returns a bool tensor of the shape of the masked tensor, True where an element is
+            kept; reads from the file only now, and raises CheckpointError if it is no mask.
+    """
+
+    kind: MaskKind
+    read: Callable[[torch.Size], Tensor]
+
+
+def tensor_mask(key: str, stored: Tensor, path: Path) -> Mask:
+    """Take a tensor of zeros and ones, of any dtype, for a mask.
+
+    ``key`` and ``path`` say in error messages where it is.
+    """
+
+    def read(shape: torch.Size) -> Tensor:
+        if stored.shape != shape:
+            raise CheckpointError(
+                f"{path}: mask {key}: expected the shape {list(shape)} of its tensor, "
+                f"found {list(stored.shape)}; the file is inconsistent"
+            )
+        kept = stored.detach() != 0
+        if not torch.equal(kept, stored.detach() == 1) and stored.dtype != torch.bool:
+            raise CheckpointError(
+                f"{path}: mask {key}: expected only 0 and 1, found other values; "
+                "if it is no mask, rename it or its partner"
+            )
+        return kept
+
+    return Mask(MaskKind.TORCH, read)
+
+
+def prunetool_masks(content: Any, path: Path) -> dict[str, list[Mask]]:
+    """Find the masks of every prunetool callback in a checkpoint, by parameter name."""
+    masks: dict[str, list[Mask]] = {}
+    for state in callback_states(content):
+        if not is_mask_state(state):
+            continue
+        if state[MARKER] != SCHEMA:
+            raise CheckpointError(
+                f"{path}: mask state of schema {state[MARKER]!r}; this prunetool knows schema "
+                f"{SCHEMA}: upgrade prunetool"
+            )
+        for name, entry in state.get("masks", {}).items():
+            masks.setdefault(name, []).append(_packed_mask(name, entry, path))
+    return masks
+
+
+def callback_states(content: Any) -> Iterator[dict[str, Any]]:
+    """Yield the states of all callbacks in a Lightning checkpoint that are plain dicts."""
+    callbacks = content.get("callbacks") if isinstance(content, Mapping) else None
+    if isinstance(callbacks, Mapping):
+        yield from (state for state in callbacks.values() if isinstance(state, dict))
+
+
+def is_mask_state(state: Any) -> bool:
+    """Say whether a callback's state is that of ``prunetool.ModelPruning``."""
+    return isinstance(state, dict) and MARKER in state
+
+
+def _packed_mask(name: str, entry: dict[str, Any], path: Path) -> Mask:
+    def read(shape: torch.Size) -> Tensor:
+        if tuple(entry["shape"]) != tuple(shape):
+            raise CheckpointError(
+                f"{path}: mask of {name}: expected the shape {list(shape)} of its tensor, "
+                f"found {list(entry['shape'])}; the file is inconsistent"
+            )
+        try:
+            return unpack_bits(entry["bits"], shape)
+        except ValueError as error:
+            raise CheckpointError(
+                f"{path}: mask of {name}: {error}; the file is inconsistent"
+            ) from error
+
+    return Mask(MaskKind.PRUNETOOL, read)

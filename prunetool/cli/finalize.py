@@ -1,0 +1,69 @@
+"""``prunetool finalize``: masks applied for good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from prunetool.cli.options import CheckpointArgument, Force
+from prunetool.cli.output import Output
+
+if TYPE_CHECKING:
+    from prunetool.checkpoints.finalize import Finalized
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        name="finalize",
+        epilog="Example: prunetool finalize runs/demo-1 -o model.final.ckpt",
+    )(_command)
+
+
+def _command(
+    ckpt: CheckpointArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="OUT", help="STEM.final.ckpt beside the input by default."
+        ),
+    ] = None,
+    weights_only: Annotated[
+        bool,
+        typer.Option(
+            "--weights-only",
+            help="Leave the state of optimizers, schedulers, loops and callbacks out.",
+        ),
+    ] = False,
+    force: Force = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the path of the output only.")
+    ] = False,
+) -> None:
+    """Apply the masks in a checkpoint for good, and drop them; everything else is kept.
+
+    The result loads with load_from_checkpoint, and training goes on from it, without prunetool.
+    """
+    from prunetool.checkpoints.finalize import finalize
+    from prunetool.checkpoints.reader import open_checkpoint
+
+    checkpoint = open_checkpoint(ckpt)
+    finalized = finalize(checkpoint, output, weights_only=weights_only, force=force)
+    _show(finalized, Output(quiet=quiet))
+
+
+def _show(finalized: Finalized, output: Output) -> None:
+    if output.quiet:
+        output.line(str(finalized.path))
+        return
+    if finalized.kind is None:
+        output.line("no masks in the checkpoint: nothing to fold")
+    else:
+        names = ", ".join(finalized.names)
+        output.line(f"folded {len(finalized.names)} masks of {finalized.kind}: {names}")
+        output.line(
+            f"sparsity {finalized.sparsity:.6f} pruned {finalized.pruned} of {finalized.elements}"
+        )
+    output.line(f"wrote {finalized.path} ({finalized.path.stat().st_size} bytes)")

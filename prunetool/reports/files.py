@@ -1,0 +1,34 @@
+"""Reports as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+
+from prunetool.checkpoints.writing import NewFile, check_target, write_atomically
+
+_UNLIMITED_WIDTH = 100_000
+
+
+def write_report(report: RenderableType, target: Path, *, inputs: Sequence[Path]) -> None:
+    """Write a rendered report as plain text, in place of an older one.
+
+    Raises:
+        OutputError: if ``target`` cannot be written, or is one of ``inputs``.
+    """
+    for source in inputs:
+        check_target(target, source=source, force=True)
+    content = plain_text(report).encode()
+    write_atomically(NewFile(target, lambda file: file.write(content)))
+
+
+def plain_text(report: RenderableType) -> str:
+    """Render without colours and without folding anything; ends with a newline."""
+    if isinstance(report, str):
+        return report.rstrip("\n") + "\n"
+    text = StringIO()
+    Console(file=text, width=_UNLIMITED_WIDTH, no_color=True, force_terminal=False).print(report)
+    return text.getvalue()

@@ -1,0 +1,62 @@
+"""Reports as JSON, for programs. Schema 1 is a contract: fields are added, never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from prunetool.reports.compare import Comparison, Row
+from prunetool.reports.statistics import Count, Layer, Report
+
+_SCHEMA = 1
+
+
+def to_json(report: Report) -> str:
+    """Write a report as JSON, schema 1, without a newline at the end."""
+    return _text(
+        {
+            "schema": _SCHEMA,
+            "source": asdict(report.source),
+            "total": _count(report.total) | {"prunable": _count(report.prunable)},
+            "layers": [_layer(layer) for layer in report.layers],
+        }
+    )
+
+
+def comparison_to_json(comparison: Comparison) -> str:
+    """Write a comparison as JSON: for each layer both counts, null where a file lacks it."""
+    return _text(
+        {
+            "schema": _SCHEMA,
+            "sources": [asdict(report.source) for report in comparison.reports],
+            "total": _row(comparison.whole) | {"prunable": _row(comparison.pruned_set)},
+            "layers": [{"name": row.name, **_row(row)} for row in comparison.rows],
+        }
+    )
+
+
+def _row(row: Row) -> dict[str, Any]:
+    counts = [None if it is None else _count(it) for it in (row.first, row.second)]
+    return {"counts": counts, "difference": row.difference}
+
+
+def _count(count: Count) -> dict[str, Any]:
+    return {"parameters": count.parameters, "zeros": count.zeros, "sparsity": count.sparsity}
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "shape": list(layer.shape),
+        "dtype": layer.dtype,
+        **_count(layer.count),
+        "masked": layer.masked,
+        "pattern": layer.pattern,
+        "bytes": layer.bytes,
+    }
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,82 @@
+"""What Lightning says while it trains: what helps is kept, on stderr; the rest is not shown."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_PACKAGES = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric")
+
+_LOG_NOISE = (
+    "GPU available:",
+    "TPU available:",
+    "HPU available:",
+    "\N{ELECTRIC LIGHT BULB} Tip:",
+    "`weights_only` was not set",
+    "Seed set to",
+    "Loading `train_dataloader` to estimate",
+)
+_WARNING_NOISE = (
+    r".*`isinstance\(treespec, LeafSpec\)` is deprecated",
+    r"Starting from v1\.9\.0, `tensorboardX` has been removed",
+)
+
+
+class _WithoutNoise(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().lstrip().startswith(_LOG_NOISE)
+
+
+@contextmanager
+def useful_messages_only(*, quiet: bool, verbose: int) -> Iterator[None]:
+    """Filter Lightning's and prunetool's messages, and show warnings as one line each.
+
+    Args:
+        quiet: warnings and errors only.
+        verbose: above 0, prunetool's own log (what each event pruned) is shown.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_WithoutNoise())
+    lightning = logging.WARNING if quiet else logging.INFO
+    levels = dict.fromkeys(_PACKAGES, lightning)
+    levels["prunetool"] = logging.INFO if verbose else logging.WARNING
+    before = {name: _redirect(logging.getLogger(name), handler, lv) for name, lv in levels.items()}
+    try:
+        with warnings.catch_warnings():
+            for pattern in _WARNING_NOISE:
+                warnings.filterwarnings("ignore", pattern)
+            warnings.showwarning = _show_in_one_line
+            yield
+    finally:
+        for name, state in before.items():
+            _restore(logging.getLogger(name), state)
+
+
+_State = tuple[list[logging.Handler], int, bool]
+
+
+def _redirect(logger: logging.Logger, handler: logging.Handler, level: int) -> _State:
+    before = (logger.handlers, logger.level, logger.propagate)
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(level)
+    return before
+
+
+def _restore(logger: logging.Logger, state: _State) -> None:
+    logger.handlers, level, logger.propagate = state
+    logger.setLevel(level)
+
+
+def _show_in_one_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: str | None = None,
+) -> None:
+    text = " ".join(str(message).split())
+    print(f"warning: {text}", file=sys.stderr)

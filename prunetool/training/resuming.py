@@ -1,0 +1,95 @@
+"""``--resume``: which run goes on, from which checkpoint, with which options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prunetool.checkpoints.reader import open_checkpoint
+from prunetool.errors import OptionError
+from prunetool.training.config import override, read_config
+from prunetool.training.options import TrainOptions, from_values
+from prunetool.training.run_folder import RunFolder, run_folder_of
+
+# How long and where a run goes on may change; what it is may not.
+_MAY_CHANGE = frozenset(
+    {"max_epochs", "max_steps", "accelerator", "devices", "num_nodes", "strategy", "app_dir"}
+)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A run to go on with.
+
+    Attributes:
+        folder: the run.
+        checkpoint: the state to go on from.
+        options: those of the run, with what the command line may change.
+        finished_epochs: complete epochs at that state.
+    """
+
+    folder: RunFolder
+    checkpoint: Path
+    options: TrainOptions
+    finished_epochs: int
+
+
+def resume(target: str, given: Mapping[str, Any]) -> Resumed:
+    """Find the run that ``target`` (a run folder or a checkpoint in one) names.
+
+    Args:
+        target: as typed.
+        given: the other options of the command line, by name.
+
+    Raises:
+        OptionError: if there is no run, or an option differs that must not.
+        CheckpointError: if the checkpoint is missing or damaged.
+    """
+    path = Path(target)
+    folder = run_folder_of(path)
+    checkpoint = open_checkpoint(folder.last if path.is_dir() else path)
+    options = _options(folder, given)
+    finished = _finished_epochs(checkpoint.content)
+    _require_something_left(folder, options, finished, int(checkpoint.content["global_step"]))
+    return Resumed(folder, checkpoint.path, options, finished)
+
+
+def _options(folder: RunFolder, given: Mapping[str, Any]) -> TrainOptions:
+    recorded = read_config(folder.config)
+    before = from_values(recorded)
+    after = from_values({**override(recorded, given), "target": before.target})
+    old, new = before.as_config(), after.as_config()
+    changed = [key for key in new if new[key] != old[key] and key not in _MAY_CHANGE]
+    if changed:
+        names = ", ".join(f"--{key.replace('_', '-')}" for key in changed)
+        raise OptionError(
+            f"--resume goes on with the options in {folder.config}, and {names} differs; "
+            f"leave it out, or start a new run from the checkpoint without --resume"
+        )
+    return after
+
+
+def _require_something_left(
+    folder: RunFolder, options: TrainOptions, epochs: int, steps: int
+) -> None:
+    for name, done, limit in (
+        ("epochs", epochs, options.max_epochs),
+        ("steps", steps, options.max_steps),
+    ):
+        if limit is not None and done >= limit:
+            raise OptionError(
+                f"{folder.path}: finished already, with {done} of {limit} {name}; "
+                f"to train on, give a higher --max-{name}"
+            )
+
+
+def _finished_epochs(content: Any) -> int:
+    try:
+        return int(content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+    except (KeyError, TypeError):
+        raise OptionError(
+            "--resume: the checkpoint holds weights only, no training state; "
+            "without --resume it starts a new run"
+        ) from None

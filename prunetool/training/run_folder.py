@@ -1,0 +1,131 @@
+"""The folder of a run: where everything that a training leaves behind has its place."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from prunetool.errors import OptionError, OutputError
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The layout.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        """The state at the end of the last complete epoch."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The best monitored metric among the checkpoints at the target sparsity."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def config(self) -> Path:
+        """The whole run, as options."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """One row for each epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def report(self) -> Path:
+        """The sparsity of every layer at the end."""
+        return self.path / "report.json"
+
+
+def new_run_folder(output: Path | None, *, name: str, force: bool) -> RunFolder:
+    """Choose and make the folder of a new run; it is writable when this returns.
+
+    Args:
+        output: the folder asked for, or None for the next free ``runs/NAME-N``.
+        name: the model's class, for NAME.
+        force: a folder that is not empty may be used; an earlier run's files in it are removed.
+
+    Raises:
+        OptionError: if the folder is not empty and ``force`` is off.
+        OutputError: if it cannot be made or written to.
+    """
+    folder = RunFolder(output) if output is not None else _next_free(name)
+    if _is_occupied(folder.path) and not force:
+        raise OptionError(
+            f"--output {folder.path}: not empty; choose another folder, add --force to replace "
+            f"the run in it, or go on with it: prunetool train {folder.path} --resume"
+        )
+    _require_writable(folder)
+    if force:
+        _clear(folder)
+    return folder
+
+
+def run_folder_of(target: Path) -> RunFolder:
+    """Find the run that a folder, or a checkpoint within one, belongs to.
+
+    Raises:
+        OptionError: if it is neither.
+    """
+    candidates = [target] if target.is_dir() else [target.parent.parent, target.parent]
+    for candidate in candidates:
+        if (candidate / "config.yaml").is_file():
+            return RunFolder(candidate)
+    if not target.exists():
+        raise OptionError(f"{target}: no such run folder or checkpoint to resume")
+    raise OptionError(
+        f"{target}: not a run folder of prunetool train, nor a checkpoint in one (no config.yaml); "
+        f"without --resume a checkpoint starts a new run"
+    )
+
+
+def _next_free(name: str) -> RunFolder:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
+    return next(
+        RunFolder(path)
+        for number in itertools.count(1)
+        if not (path := RUNS / f"{slug}-{number}").exists()
+    )
+
+
+def _is_occupied(path: Path) -> bool:
+    if path.exists() and not path.is_dir():
+        raise OptionError(f"--output {path}: is a file; expected a folder")
+    return path.is_dir() and any(path.iterdir())
+
+
+def _require_writable(folder: RunFolder) -> None:
+    """Find out before the training, not after it."""
+    probe = folder.checkpoints / ".writable"
+    try:
+        folder.checkpoints.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        where = error.filename or os.fspath(folder.path)
+        raise OutputError(
+            f"--output {folder.path}: cannot be written ({where}: {error.strerror})"
+        ) from error
+
+
+def _clear(folder: RunFolder) -> None:
+    """Remove an earlier run's files, by name: the folder may hold others."""
+    for file in (folder.last, folder.best, folder.metrics, folder.report, folder.config):
+        file.unlink(missing_ok=True)

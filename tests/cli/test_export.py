@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+import saved
+import torch
+from commandline import invoke
+from safetensors.torch import load_file
+
+
+@pytest.fixture
+def prunetool(monkeypatch, capsys):
+    return lambda *arguments: invoke(monkeypatch, capsys, *arguments)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return saved.save_masked(tmp_path / "a.ckpt")
+
+
+def test_bytes_before_and_after_are_printed(prunetool, path, tmp_path):
+    result = prunetool("export", path)
+
+    before = path.stat().st_size
+    after = (tmp_path / "a.safetensors").stat().st_size
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
+        f"wrote {tmp_path / 'a.safetensors'} ({after} bytes)",
+        f"before {before} bytes ({path}, 56 of them weights) after {after} bytes in 4 tensors",
+    ]
+
+
+def test_every_option(prunetool, path, tmp_path):
+    options = ["--dtype", "float16", "--strip-prefix", "fc.", "--include", "fc.*"]
+    options += ["--exclude", "*.bias", "--format", "dense", "--max-shard-size", "1MB", "--quiet"]
+
+    result = prunetool("export", path, "-o", tmp_path / "m.safetensors", *options)
+
+    assert (result.code, result.out) == (0, f"{tmp_path / 'm.safetensors'}\n")
+    found = load_file(tmp_path / "m.safetensors")
+    assert list(found) == ["weight"]
+    assert torch.equal(found["weight"], saved.FOLDED_WEIGHT.half())
+
+
+def test_shards(prunetool, path, tmp_path):
+    result = prunetool("export", path, "--max-shard-size", "24", "--quiet")
+
+    assert [line.rpartition("/")[2] for line in result.out.splitlines()] == [
+        "a-00001-of-00003.safetensors",
+        "a-00002-of-00003.safetensors",
+        "a-00003-of-00003.safetensors",
+        "a.safetensors.index.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.ckpt", "--format", "sparse"], "--format sparse: not available yet; use dense"),
+        (["a.ckpt", "--dtype", "int8"], "Invalid value for '--dtype'"),
+        (["a.ckpt", "--include", "fc.weigth"], "did you mean 'fc.weight'"),
+        (["a.ckpt", "--strip-prefix", "net."], "--strip-prefix net.: no tensor begins with it"),
+        (["a.ckpt", "--max-shard-size", "big"], "--max-shard-size big: expected a size such as"),
+        (["a.ckpt", "-o", "old.safetensors"], "old.safetensors: exists already; pass --force"),
+        (["a.ckpt", "-o", "a.ckpt", "--force"], "a.ckpt: the output would replace the input"),
+        (["none.ckpt"], "none.ckpt: no such file or folder; did you mean a.ckpt"),
+    ],
+)
+def test_bad_usage(arguments, message, prunetool, path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.safetensors").write_bytes(b"old")
+    before = {it.name: it.read_bytes() for it in tmp_path.iterdir()}
+
+    result = prunetool("export", *arguments)
+
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: ")
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert {it.name: it.read_bytes() for it in tmp_path.iterdir()} == before

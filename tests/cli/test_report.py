@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import saved
+import torch
+from commandline import invoke
+
+
+@pytest.fixture
+def prunetool(monkeypatch, capsys):
+    return lambda *arguments: invoke(monkeypatch, capsys, *arguments)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return saved.save_masked(tmp_path / "a.ckpt")
+
+
+def test_a_table_on_stdout(prunetool, path):
+    result = prunetool("report", path)
+
+    assert (result.code, result.err) == (0, "")
+    assert "fc.weight          2x3                  6       4    66.67 %" in result.out
+    assert "blocks[0].weight" in result.out
+    assert "\x1b" not in result.out
+
+
+def test_json_on_stdout(prunetool, path):
+    result = prunetool("report", path, "--format", "json", "--sort", "name")
+
+    content = json.loads(result.out)
+    assert (result.code, result.err) == (0, "")
+    assert [it["name"] for it in content["layers"]] == ["blocks[0].weight", "fc.bias", "fc.weight"]
+    assert content["total"]["prunable"] == {"parameters": 6, "zeros": 4, "sparsity": 4 / 6}
+
+
+def test_a_run_folder(prunetool, tmp_path):
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    path = saved.save_masked(tmp_path / "run" / "checkpoints" / "last.ckpt")
+
+    result = prunetool("report", tmp_path / "run", "--format", "json")
+
+    assert json.loads(result.out)["source"]["path"] == str(path)
+
+
+def test_a_file_instead_of_stdout(prunetool, path, tmp_path):
+    file = tmp_path / "report.json"
+
+    result = prunetool("report", path, "--format", "json", "--output", file)
+
+    assert (result.code, result.out, result.err) == (0, "", f"wrote {file}\n")
+    assert json.loads(file.read_text())["schema"] == 1
+    assert prunetool("report", path, "--output", file, "--quiet").err == ""
+    assert file.read_text().startswith("layer ")
+
+
+def test_choosing_layers(prunetool, path):
+    options = ("--include", "fc.*", "--include", "blocks*", "--exclude", "*.bias")
+
+    result = prunetool("report", path, "--format", "json", *options)
+
+    names = [it["name"] for it in json.loads(result.out)["layers"]]
+    assert names == ["fc.weight", "blocks[0].weight"]
+
+
+def test_two_checkpoints(prunetool, path, tmp_path):
+    other = saved.save_lightning(tmp_path / "b.ckpt", {"fc.weight": torch.ones(2, 3)})
+
+    table = prunetool("report", path, other)
+    content = json.loads(prunetool("report", path, other, "--format", "json").out)
+
+    assert table.code == 0
+    assert "fc.weight 6 66.67 % 0.00 % -66.67 %" in " ".join(table.out.split())
+    assert content["layers"][0]["difference"] == pytest.approx(-4 / 6)
+    assert len(content["layers"]) == 3
+
+
+def test_requirements_that_are_met(prunetool, path):
+    options = ("--require", "sparsity>=66%", "--require", "layer:sparsity<=0.99")
+
+    assert prunetool("report", path, *options).code == 0
+
+
+def test_every_requirement_that_is_not_met_is_printed(prunetool, path):
+    options = ("--require", "sparsity>=0.9", "--require", "sparsity>0", "--require", "pattern==2:4")
+
+    result = prunetool("report", path, "--quiet", *options)
+
+    assert result.code == 1
+    assert result.err.splitlines() == [
+        "requirement not met: sparsity>=0.9: the pruned set has sparsity 0.666667 (4 of 6)",
+        "requirement not met: pattern==2:4: fc.weight has pattern elements",
+    ]
+    assert "whole model" in result.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--format", "csv"], "--format csv: not available yet; use table or json"),
+        (["--format", "markdown"], "--format markdown: not available yet"),
+        (["--format", "github"], "--format github: not available yet"),
+        (["--include", "fc.wieght"], "--include fc.wieght: matches no tensor; did you mean 'fc.w"),
+        (["--require", "sparsiti>=0.9"], "did you mean 'sparsity'?"),
+        (["--require", "enc.*:sparsity>=0.9"], "--require enc.*: matches no tensor"),
+        (["--output", "none/r.json"], "none/r.json: the folder none does not exist"),
+        (["other.ckpt", "--require", "sparsity>0"], "--require: goes with one checkpoint"),
+        (["other.ckpt"], "other.ckpt: no such file or folder"),
+    ],
+)
+def test_bad_usage(options, message, prunetool, path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    result = prunetool("report", path, *options)
+
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: ")
+    assert message in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_the_input_is_not_replaced_by_its_report(prunetool, path):
+    before = path.read_bytes()
+
+    result = prunetool("report", path, "--output", path)
+
+    assert (result.code, "would replace the input" in result.err) == (2, True)
+    assert path.read_bytes() == before

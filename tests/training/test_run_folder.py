@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from prunetool.errors import OptionError, OutputError
+from prunetool.training.run_folder import RunFolder, new_run_folder, run_folder_of
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_layout():
+    folder = RunFolder(Path("run"))
+    assert (folder.last, folder.best, folder.config, folder.metrics, folder.report) == (
+        Path("run/checkpoints/last.ckpt"),
+        Path("run/checkpoints/best.ckpt"),
+        Path("run/config.yaml"),
+        Path("run/metrics.csv"),
+        Path("run/report.json"),
+    )
+
+
+def test_runs_are_numbered():
+    names = [new_run_folder(None, name="My_Net", force=False).path for _ in range(3)]
+    assert names == [Path("runs/my-net-1"), Path("runs/my-net-2"), Path("runs/my-net-3")]
+    assert [p.name for p in Path("runs/my-net-1").iterdir()] == ["checkpoints"]
+
+
+def test_an_empty_folder_is_taken():
+    Path("mine").mkdir()
+    assert new_run_folder(Path("mine"), name="net", force=False).checkpoints.is_dir()
+
+
+def test_a_folder_in_use_is_refused():
+    Path("mine").mkdir()
+    Path("mine/notes.txt").write_text("keep me")
+    with pytest.raises(OptionError, match=r"--output mine: not empty; .*--force .*--resume"):
+        new_run_folder(Path("mine"), name="net", force=False)
+    assert [p.name for p in Path("mine").iterdir()] == ["notes.txt"]
+
+
+def test_force_replaces_the_run_and_keeps_the_rest():
+    folder = new_run_folder(Path("mine"), name="net", force=False)
+    for file in (folder.last, folder.best, folder.config, folder.metrics, folder.report):
+        file.write_text("old")
+    Path("mine/notes.txt").write_text("keep me")
+    new_run_folder(Path("mine"), name="net", force=True)
+    assert sorted(str(p) for p in Path("mine").rglob("*") if p.is_file()) == ["mine/notes.txt"]
+
+
+def test_a_file_is_no_folder():
+    Path("mine").write_text("")
+    with pytest.raises(OptionError, match="--output mine: is a file; expected a folder"):
+        new_run_folder(Path("mine"), name="net", force=True)
+
+
+def test_a_folder_below_a_file_cannot_be_made():
+    Path("file").write_text("")
+    with pytest.raises(OutputError, match=r"--output file/run: cannot be written \(.*: Not a dir"):
+        new_run_folder(Path("file/run"), name="net", force=False)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_found_out_before_the_training():
+    Path("mine").mkdir(mode=0o500)
+    with pytest.raises(OutputError, match="--output mine: cannot be written"):
+        new_run_folder(Path("mine"), name="net", force=False)
+
+
+def test_the_run_of_a_checkpoint():
+    folder = new_run_folder(Path("mine"), name="net", force=False)
+    folder.config.write_text("")
+    folder.last.write_text("")
+    assert run_folder_of(Path("mine")) == folder
+    assert run_folder_of(folder.last) == folder
+
+
+@pytest.mark.parametrize("target", ["other", "other/checkpoints/last.ckpt"])
+def test_what_is_no_run(target):
+    with pytest.raises(OptionError, match=f"{target}: no such run folder or checkpoint"):
+        run_folder_of(Path(target))
+    Path(target).mkdir(parents=True)
+    with pytest.raises(OptionError, match=f"{target}: not a run folder"):
+        run_folder_of(Path(target))
