@@ -1,0 +1,106 @@
+"""The README is run, word for word: every console block's commands, and what they print.
+
+``console`` blocks hold commands after ``$`` and their output (of a pipe, not of a terminal);
+``python`` blocks are files if they begin with ``# file: NAME``, else programs. All run in order in
+one folder. A line of three dots stands for any lines. Training rounds differently on other
+processors: numbers may differ in value, except in the lines that prunetool promises to the
+element. Words may not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXACT = re.compile(r"^(sparsity|pruned set|whole model|all selected|error)")
+
+
+def blocks() -> list[tuple[str, str]]:
+    return [(match[1], match[2]) for match in BLOCK.finditer(README)]
+
+
+def commands(block: str) -> list[tuple[str, list[str]]]:
+    """Split a console block into commands and the lines that each prints."""
+    found: list[tuple[str, list[str]]] = []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        else:
+            found[-1][1].append(line.rstrip())
+    return found
+
+
+def environment() -> dict[str, str]:
+    scripts = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+
+
+def run(command: str | list[str], folder: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        command,
+        shell=isinstance(command, str),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def comparable(line: str) -> str:
+    line = re.sub("─+", "─", " ".join(line.split()))
+    return line if EXACT.match(line) else re.sub(r"\d+(\.\d+)?(e-?\d+)?", "0", line)
+
+
+def matches(shown: list[str], printed: list[str]) -> bool:
+    """Compare line by line; ``...`` stands for any lines."""
+    if not shown:
+        return not printed
+    if shown[0] == "...":
+        return any(matches(shown[1:], printed[i:]) for i in range(len(printed) + 1))
+    return bool(printed) and shown[0] == printed[0] and matches(shown[1:], printed[1:])
+
+
+@pytest.mark.slow
+def test_the_session_prints_what_it_shows(tmp_path):
+    ran = 0
+    for kind, block in blocks():
+        if kind == "python":
+            name = re.match(r"# file: (\S+)\n", block)
+            target = tmp_path / (name[1] if name else "snippet.py")
+            target.write_text(block, encoding="utf-8")
+            if not name:
+                code, printed = run([sys.executable, "snippet.py"], tmp_path)
+                assert code == 0, printed
+                ran += 1
+        elif kind == "console":
+            for command, shown in commands(block):
+                code, printed = run(command, tmp_path)
+                is_error = any(line.startswith("error:") for line in shown)
+                assert code == (2 if is_error else 0), f"$ {command}\n{printed}"
+                lines = [comparable(line) for line in printed.splitlines() if line.strip()]
+                expected = [comparable(line) for line in shown if line.strip()]
+                assert matches(expected, lines), f"$ {command}\n{printed}"
+                ran += 1
+    assert ran >= 6
+
+
+def test_a_different_output_would_be_noticed():
+    assert matches(["a", "...", "d"], ["a", "b", "c", "d"])
+    assert not matches(["a", "..."], ["b"])
+    assert not matches(["a"], ["a", "b"])
+    assert comparable("loss  0.123") == comparable("loss 0.456")
+    assert comparable("sparsity asked 0.9") != comparable("sparsity asked 0.8")
+    assert comparable("pruned set 4 tensors 10 9") != comparable("pruned set 4 tensors 10 8")
+    assert comparable("wrote a.ckpt (10 bytes)") != comparable("wrote b.ckpt (10 bytes)")
