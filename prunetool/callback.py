@@ -207,7 +207,7 @@ class ModelPruning(PruningHooks):
 
     @property
     def planned_elements(self) -> int | None:
-        """How many elements ``sparsity`` means; None without it, or before a fit."""
+        """Pruned elements in the end, if all goes to plan; None where that is open."""
         return self._pruner.planned if self._pruner else None
 
     @property

@@ -108,6 +108,27 @@ class TestSparsityTarget:
             trainer(pruning, epochs=-1).fit(Tiny(), batches(), batches())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "planned"),
+    [
+        ({"amount": 0.3}, 4474 - 1534),  # 4474, 3132, 2192, 1534 left: rounded at each event
+        ({"amount": 100}, 300),
+        ({"amount": 0.5, "apply_pruning": False}, 0),
+        ({"amount": 0.5, "apply_pruning": lambda epoch: True}, None),
+        ({"amount": lambda epoch: 0.5}, None),
+        ({"amount": 0.5, "every": 2}, 2237),
+        ({"amount": 10, "use_global_unstructured": False}, 90),
+    ],
+)
+def test_what_amounts_compound_to_is_known_beforehand(arguments, planned):
+    model = seeded()
+    pruning = ModelPruning("l1_unstructured", model.weights(), **NO_TICKET, **arguments)
+    fit(model, pruning, epochs=3)
+    assert pruning.planned_elements == planned
+    if planned is not None:
+        assert pruning.pruned_elements == planned
+
+
 def test_events_before_validation_come_before_validation():
     seen = []
 

@@ -132,6 +132,8 @@ class PruningHooks(Callback):
         except ValueError as error:
             raise MisconfigurationException(str(error)) from None
         plan = describe(pruner, self._clock, self.amount, trainer, length)
+        if plan.amount is not None and plan.events is not None:
+            pruner.expect(plan.amount, plan.events)
         self.plan_lines = announce(plan)
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:

@@ -75,6 +75,8 @@ def in_words(plan: Plan) -> list[str]:
 def _toward_target(plan: Plan) -> str:
     assert plan.sparsity is not None
     assert plan.timeline is not None
+    if plan.sparsity == 0:
+        return "nothing is pruned (sparsity 0)"
     events = "one event" if plan.events == 1 else f"{plan.events} events"
     first = plan.timeline.start + plan.timeline.every
     unit = "epoch" if plan.timeline.unit is Unit.EPOCHS else "step"

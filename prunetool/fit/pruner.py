@@ -14,7 +14,7 @@ from prunetool.fit.clock import Clock, ends_training
 from prunetool.fit.logs import log_event, pruned_counts
 from prunetool.fit.session import Session
 from prunetool.fit.settings import Settings
-from prunetool.pruning.allocation import share_toward
+from prunetool.pruning.allocation import remaining_after, share_toward
 from prunetool.pruning.custom import prune_with
 from prunetool.pruning.method import Method, elements_at, prune
 from prunetool.pruning.rewind import EarlyWeights, resampled
@@ -45,6 +45,7 @@ class Pruner:
         self.targets = list(targets)
         self.listed = list(listed)
         self.current_target: float | None = None
+        self._compounded: int | None = None
         self._early: EarlyWeights | None = None
         self._generator = torch.Generator()
         session.enrol(self.targets)
@@ -61,9 +62,9 @@ class Pruner:
 
     @property
     def planned(self) -> int | None:
-        """How many elements the absolute sparsity means; None without one."""
+        """How many elements are pruned in the end, if all goes to plan; None where that is open."""
         if self.settings.sparsity is None:
-            return None
+            return self._compounded
         shapes = [target.parameter.shape for target in self.targets]
         pattern, pooled = self.settings.pattern, self.settings.pooled
         return elements_at(pattern, shapes, self.settings.sparsity, pooled=pooled)
@@ -84,6 +85,21 @@ class Pruner:
                 f"resets will go back to those of step {step}"
             )
         self._early = EarlyWeights.of(self.targets)
+
+    def expect(self, amount: float, events: int) -> None:
+        """Work out what ``events`` events to come of a fixed ``amount`` compound to."""
+        if not isinstance(self.settings.function.engine, Method):
+            return  # a user's own method prunes what it likes
+        pattern, masks = self.settings.pattern, self.session.masks
+        sizes = [target.parameter.numel() for target in self.targets]
+        units = [pattern.units(target.parameter.shape) for target in self.targets]
+        left = [int(pattern.remaining(masks.pruned(t.name)).sum()) for t in self.targets]
+        if self.settings.pooled:
+            sizes, units, left = [sum(sizes)], [sum(units)], [sum(left)]
+        self._compounded = sum(
+            size - size // unit * remaining_after(amount, count, events=events)
+            for size, unit, count in zip(sizes, units, left, strict=True)
+        )
 
     def amount_at(
         self, moment: int, epoch: int, clock: Clock, amount: float | Callable[[int], float]

@@ -104,7 +104,8 @@ class _RunCheckpoint:
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         if self._resumed is not None:
-            _step_plateau_schedulers(trainer, self._resumed["logged"])
+            _begin_with_a_new_epoch(trainer, self._resumed["logged"])
+            self._resumed = None
         elif not self._folder.last.exists():
             self._save_last(trainer, metrics={})
         self._random = None
@@ -211,9 +212,20 @@ def _copy(source: Path, target: Path) -> None:
     move_into_place(beside, target)
 
 
-def _step_plateau_schedulers(trainer: Any, logged: dict[str, float]) -> None:
-    """Make up for the step that Lightning takes after the hook in which it was saved."""
+def _begin_with_a_new_epoch(trainer: Any, logged: dict[str, float]) -> None:
+    """Bring a resumed trainer to where the uninterrupted one was at this point.
+
+    With ``max_steps`` Lightning 2.6 takes any resumed epoch for a half-finished one, and then
+    leaves out its plateau schedulers; and it steps them after the hook in which we save.
+    """
+    epoch_loop = trainer.fit_loop.epoch_loop
+    if epoch_loop.batch_progress.current.ready > 0:
+        return  # cut short by max_steps: Lightning goes on in the middle
+    trainer.fit_loop._restarting = False
+    epoch_loop.restarting = False
     for config in trainer.lr_scheduler_configs:
         due = config.interval == "epoch" and trainer.current_epoch % config.frequency == 0
         if config.reduce_on_plateau and due and config.monitor in logged:
+            epoch_loop.scheduler_progress.increment_ready()
             trainer.lightning_module.lr_scheduler_step(config.scheduler, logged[config.monitor])
+            epoch_loop.scheduler_progress.increment_completed()

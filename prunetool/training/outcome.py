@@ -19,7 +19,7 @@ class Outcome:
     Attributes:
         folder: where everything is.
         asked: sparsity asked for, in [0, 1].
-        planned: elements that this means; None with ``--amount``.
+        planned: elements that this means; None where a function decides on each event.
         pruned: elements pruned.
         elements: elements of all targets.
     """
@@ -61,7 +61,9 @@ def outcome_of(pruning: ModelPruning, options: TrainOptions, folder: RunFolder) 
 
 
 def _asked(pruning: ModelPruning, options: TrainOptions) -> float:
-    """With ``--amount`` each event asks anew: what they asked together is what they achieved."""
+    """What the events of ``--amount`` compound to; where a function decides, what it did."""
     if options.sparsity is not None:
         return float(options.sparsity)
-    return pruning.achieved_sparsity
+    if pruning.planned_elements is None:
+        return pruning.achieved_sparsity
+    return pruning.planned_elements / pruning.target_elements

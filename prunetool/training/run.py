@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from prunetool.errors import OptionError
+from prunetool.errors import OptionError, PrunetoolError
 from prunetool.training.checkpointing import run_checkpoint
 from prunetool.training.config import write_config
 from prunetool.training.data import fit_data
@@ -22,7 +22,7 @@ from prunetool.training.outcome import Outcome, outcome_of
 from prunetool.training.progress import ProgressCallback
 from prunetool.training.pruning_options import pruning_callback
 from prunetool.training.resuming import Resumed
-from prunetool.training.run_folder import RunFolder, new_run_folder
+from prunetool.training.run_folder import RunFolder, discard_unused, new_run_folder
 from prunetool.training.targets import (
     BuiltModel,
     ModelSource,
@@ -94,6 +94,9 @@ def train(options: TrainOptions, place: Place, manners: Manners) -> Outcome:
         except (KeyboardInterrupt, Terminated):
             manners.note(_where_it_stands(folder))
             raise
+        except PrunetoolError:
+            discard_unused(folder)
+            raise
         return outcome_of(pruning, options, folder)
 
 
@@ -157,6 +160,6 @@ def _where_it_stands(folder: RunFolder) -> str:
     if not folder.last.exists():
         return "interrupted before the training began; there is nothing to go on from"
     return (
-        f"interrupted; the last complete epoch is in {folder.last}\n"
+        f"interrupted; the last complete epoch is in {folder.last} (work since then is not)\n"
         f"go on with: prunetool train {folder.path} --resume"
     )

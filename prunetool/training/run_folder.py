@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -76,6 +77,20 @@ def new_run_folder(output: Path | None, *, name: str, force: bool) -> RunFolder:
     if force:
         _clear(folder)
     return folder
+
+
+def discard_unused(folder: RunFolder) -> None:
+    """Empty the folder of a run that failed before it had anything to keep.
+
+    The folder itself may be the user's; it stays unless its name was chosen here.
+    """
+    if folder.last.exists():
+        return
+    folder.config.unlink(missing_ok=True)
+    chosen_here = folder.path.parent == RUNS
+    for empty in (folder.checkpoints, *([folder.path] if chosen_here else [])):
+        with contextlib.suppress(OSError):  # something else is in it
+            empty.rmdir()
 
 
 def run_folder_of(target: Path) -> RunFolder:

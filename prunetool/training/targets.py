@@ -86,6 +86,12 @@ def resolve_target(target: str, *, model: str | None = None, app_dir: str = ".")
             f"{target}: does not record the class of its model; name it with --model pkg.mod:Class"
         )
     builder = _import_builder(path, app_dir)
+    if model is None and not inspect.isclass(builder):
+        # A stranger's file could name any function, and what to call it with.
+        raise TargetError(
+            f"{target}: names the function {path} as the source of its model; functions that a "
+            f"file names are not called: if it is yours, add --model {path}"
+        )
     return ModelSource(path, builder, start, start.arguments_for(builder))
 
 

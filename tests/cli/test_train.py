@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from pathlib import Path
 
 import lightning.pytorch as pl
 import pytest
@@ -30,7 +31,8 @@ def train(project, monkeypatch, capsys):
     def run(*arguments, epochs=2, output="out"):
         more = [] if epochs is None else ["--max-epochs", epochs]
         more += [] if output is None else ["--output", output]
-        place = [] if "--resume" in arguments else ["--accelerator", "cpu"]
+        own_place = {"--resume", "--accelerator"} & set(arguments)
+        place = [] if own_place else ["--accelerator", "cpu"]
         return invoke(monkeypatch, capsys, "train", *arguments, *more, *place)
 
     return run
@@ -69,13 +71,13 @@ def test_a_factory_with_an_argument_and_data(train):
 
 def test_a_checkpoint_of_prunetool(train):
     assert train("net:Net", "--sparsity", "0.75").code == 0
-    first = open_checkpoint("out/checkpoints/last.ckpt")
+    first = open_checkpoint(Path("out/checkpoints/last.ckpt"))
     masked = first.tensors["first.weight"].read() == 0
     result = train("out/checkpoints/last.ckpt", "--sparsity", "0.875", output="next")
     assert result.code == 0, result.err
     assert result.out.splitlines()[-1].startswith("sparsity asked 0.875000 achieved 0.875000")
     assert "goes on with its masks: 54 of 72 elements pruned" in result.err
-    after = open_checkpoint("next/checkpoints/last.ckpt").tensors["first.weight"].read() == 0
+    after = open_checkpoint(Path("next/checkpoints/last.ckpt")).tensors["first.weight"].read() == 0
     assert bool(after[masked].all())
 
 
@@ -92,7 +94,7 @@ def test_a_checkpoint_of_a_plain_trainer(project, train, extra):
     result = train("plain.ckpt", "--model", "net:Net", *extra, "--sparsity", "0", epochs=1)
     assert result.code == 0, result.err
     # One epoch of Adam at 0.01 stays near where it began.
-    weight = open_checkpoint("out/checkpoints/last.ckpt").tensors["first.weight"].read()
+    weight = open_checkpoint(Path("out/checkpoints/last.ckpt")).tensors["first.weight"].read()
     assert torch.allclose(weight, torch.full((6, 8), 0.25), atol=0.1)
 
 
@@ -113,12 +115,12 @@ def test_zeros_become_masks_where_asked(train):
 
     kept = train(*arguments, "--masks-from-zeros", "--sparsity", "0.5", output="kept")
     assert "24 zeros in 1 tensors are taken for masks" in kept.err
-    first = open_checkpoint("kept/checkpoints/last.ckpt").tensors["first.weight"].read()
+    first = open_checkpoint(Path("kept/checkpoints/last.ckpt")).tensors["first.weight"].read()
     assert bool((first[:, :4] == 0).all())
 
     filled = train(*arguments, "--sparsity", "0", output="filled")
     assert "no masks, but 24 zeros in 1 tensors" in filled.err
-    first = open_checkpoint("filled/checkpoints/last.ckpt").tensors["first.weight"].read()
+    first = open_checkpoint(Path("filled/checkpoints/last.ckpt")).tensors["first.weight"].read()
     assert not bool((first == 0).any())
 
 
@@ -243,7 +245,7 @@ def test_what_is_pruned(train, arguments, pruned, of):
     result = train("net:Net", *arguments)
     assert result.code == 0, result.err
     assert result.out.splitlines()[-1].endswith(f"pruned {pruned} of {of}")
-    prunable = json.loads(open("out/report.json").read())["total"]["prunable"]
+    prunable = json.loads(Path("out/report.json").read_text())["total"]["prunable"]
     assert prunable["zeros"] >= pruned
 
 
@@ -283,9 +285,9 @@ def test_what_a_run_leaves(train):
     assert [(row["epoch"], row["step"]) for row in rows] == [("1", "4"), ("2", "8"), ("3", "12")]
     assert list(rows[0]) == ["epoch", "step", "sparsity", "val_loss", "train_loss"]
     assert rows[2]["sparsity"] == "0.500000"
-    config = yaml.safe_load(open("out/config.yaml").read())
+    config = yaml.safe_load(Path("out/config.yaml").read_text())
     assert (config["target"], config["sparsity"], config["seed"]) == ("net:Net", 0.5, 0)
-    assert json.loads(open("out/report.json").read())["schema"] == 1
+    assert json.loads(Path("out/report.json").read_text())["schema"] == 1
     assert "run folder out, seed 0" in result.err
     assert "next: prunetool finalize out/checkpoints/last.ckpt" in result.err
 
@@ -316,21 +318,21 @@ def test_a_config_repeats_a_run_to_the_bit(train):
         torch.load(f"{f}/checkpoints/last.ckpt")["state_dict"] for f in ("out", "again")
     )
     assert all(torch.equal(first[name], again[name]) for name in first)
-    assert open("out/metrics.csv").read() == open("again/metrics.csv").read()
+    assert Path("out/metrics.csv").read_text() == Path("again/metrics.csv").read_text()
     changed = train("--config", "out/config.yaml", "--seed", "6", output="other", epochs=None)
     assert changed.code == 0
-    assert open("out/metrics.csv").read() != open("other/metrics.csv").read()
+    assert Path("out/metrics.csv").read_text() != Path("other/metrics.csv").read_text()
 
 
 def test_a_run_is_not_overwritten(train):
     assert train("net:Net").code == 0
-    before = open("out/metrics.csv").read()
+    before = Path("out/metrics.csv").read_text()
     refused = train("net:Net", "--seed", "1")
     assert refused.code == 2
     assert "error: --output out: not empty" in refused.err
-    assert open("out/metrics.csv").read() == before
+    assert Path("out/metrics.csv").read_text() == before
     assert train("net:Net", "--seed", "1", "--force").code == 0
-    assert open("out/metrics.csv").read() != before
+    assert Path("out/metrics.csv").read_text() != before
 
 
 def test_the_folder_of_the_checkpoint_to_start_from_is_kept(train):
@@ -346,8 +348,6 @@ def test_the_folder_of_the_checkpoint_to_start_from_is_kept(train):
 
 @pytest.mark.parametrize("file", ["last.ckpt", "best.ckpt"])
 def test_the_metric_beside_a_checkpoint_is_that_of_its_weights(train, file):
-    from project import fresh_imports as _
-
     assert train("net:Net", "--monitor", "val_loss:min", "--sparsity", "0.9", epochs=4).code == 0
     content = torch.load(f"out/checkpoints/{file}", weights_only=True)
     from net import Net, loader
@@ -387,7 +387,7 @@ def test_best_is_the_best_of_the_epochs_at_the_target(train):
     [
         [],
         ["--pruning-fn", "random_unstructured", "--keep-masks"],
-        ["--lottery-ticket", "--rewind-step", "1"],
+        ["--lottery-epochs", "0-9", "--rewind-step", "1"],
     ],
 )
 def test_a_resumed_run_equals_one_in_one_go(train, options):
@@ -396,7 +396,7 @@ def test_a_resumed_run_equals_one_in_one_go(train, options):
     assert train("net:Net", *fixed, epochs=2, output="parts").code in (0, 1)
     resumed = train("parts", "--resume", epochs=4, output=None)
     assert resumed.code == 0, resumed.err
-    assert open("parts/metrics.csv").read() == open("whole/metrics.csv").read()
+    assert Path("parts/metrics.csv").read_text() == Path("whole/metrics.csv").read_text()
     for file in ("last.ckpt", "best.ckpt"):
         whole, parts = (torch.load(f"{f}/checkpoints/{file}") for f in ("whole", "parts"))
         for key in ("state_dict", "optimizer_states", "lr_schedulers", "prunetool", "loops"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from prunetool.errors import OptionError, OutputError
-from prunetool.training.run_folder import RunFolder, new_run_folder, run_folder_of
+from prunetool.training.run_folder import RunFolder, discard_unused, new_run_folder, run_folder_of
 
 
 @pytest.fixture(autouse=True)
@@ -65,11 +65,29 @@ def test_a_folder_below_a_file_cannot_be_made():
         new_run_folder(Path("file/run"), name="net", force=False)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_found_out_before_the_training():
     Path("mine").mkdir(mode=0o500)
-    with pytest.raises(OutputError, match="--output mine: cannot be written"):
-        new_run_folder(Path("mine"), name="net", force=False)
+    # Root may write into any folder but those that the kernel makes up.
+    output = Path("/sys/mine") if os.geteuid() == 0 else Path("mine")
+    with pytest.raises(OutputError, match=f"--output {output}: cannot be written"):
+        new_run_folder(output, name="net", force=False)
+
+
+@pytest.mark.parametrize("output", [None, Path("mine")])
+def test_a_run_that_never_began_leaves_nothing(output):
+    folder = new_run_folder(output, name="net", force=False)
+    folder.config.write_text("")
+    discard_unused(folder)
+    assert [str(path) for path in Path().rglob("*")] == (["mine"] if output else ["runs"])
+
+
+def test_a_run_with_a_checkpoint_is_kept():
+    folder = new_run_folder(None, name="net", force=False)
+    folder.config.write_text("")
+    folder.last.write_text("")
+    discard_unused(folder)
+    assert folder.config.exists()
+    assert folder.last.exists()
 
 
 def test_the_run_of_a_checkpoint():

@@ -75,11 +75,22 @@ def test_a_checkpoint_with_the_class_given(project):
     assert all(torch.equal(weights[name], value) for name, value in module.state_dict().items())
 
 
+def recording(target):
+    return {"schema": 1, "model": {"target": target, "args": {"hidden": 5}}}
+
+
 def test_a_checkpoint_that_records_its_class(project):
-    save(
-        "own.ckpt", prunetool={"schema": 1, "model": {"target": "net:make", "args": {"hidden": 5}}}
-    )
+    save("own.ckpt", prunetool=recording("net.py:Net"))
     model = built("own.ckpt")
+    assert (model.path, model.arguments) == ("net.py:Net", {"hidden": 5})
+    assert model.module.first.out_features == 5
+
+
+def test_a_function_that_a_file_names_is_called_only_if_the_user_names_it(project):
+    save("own.ckpt", prunetool=recording("net:make"))
+    with pytest.raises(TargetError, match=r"net:make as the source.*if it is yours, add --model"):
+        resolve_target("own.ckpt")
+    model = built("own.ckpt", model="net:make")
     assert (model.path, model.arguments) == ("net:make", {"hidden": 5})
 
 
