@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import lightning.pytorch as pl
 import pytest
 import torch
 import torch.nn.utils.prune as torch_prune
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from tiny import Tiny, batches, fit, seeded, trainer, zeros
 from torch import nn
@@ -412,3 +414,122 @@ def test_a_reset_before_there_are_early_weights_says_so():
     pruning = ModelPruning("l1_unstructured", rewind_step=1000, amount=1)
     with pytest.raises(MisconfigurationException, match="rewind_step=1000"):
         fit(Tiny(), pruning, epochs=2)
+
+
+@pytest.mark.parametrize("permanent", [True, False])
+def test_a_resume_with_nothing_left_to_train_keeps_the_masks(tmp_path, permanent):
+    def pruning(model: Tiny) -> ModelPruning:
+        return ModelPruning(
+            "l1_unstructured", model.weights(), make_pruning_permanent=permanent, **NO_TICKET
+        )
+
+    class Saving(pl.Callback):
+        def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+            trainer.save_checkpoint(tmp_path / "last.ckpt")
+
+    model = seeded()
+    fit(model, pruning(model), Saving(), epochs=2)
+    again = seeded()
+    callback = pruning(again)
+    run = fit(again, callback, epochs=2, ckpt_path=str(tmp_path / "last.ckpt"))
+    assert callback.achieved_sparsity == pytest.approx(0.75, abs=1e-3)
+    assert list(again.state_dict()) == list(model.state_dict())
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name]), name
+    run.save_checkpoint(tmp_path / "after.ckpt")
+    state = torch.load(tmp_path / "after.ckpt", weights_only=True)["callbacks"]["ModelPruning"]
+    assert set(state["masks"]) == {"conv.weight", "hidden.weight", "out.weight"}
+
+
+def test_a_second_fit_after_kept_masks_has_the_first_ones_order(tmp_path):
+    names = [name for name, _ in Tiny().named_parameters()]
+    model = seeded("adamw")
+    for _ in range(2):
+        pruning = ModelPruning("l1_unstructured", sparsity=0.8, make_pruning_permanent=False)
+        run = fit(model, pruning, epochs=2)
+        assert [n.removesuffix("_orig") for n, _ in model.named_parameters()] == names
+    run.save_checkpoint(tmp_path / "second.ckpt")
+    fresh = seeded("adamw")
+    again = ModelPruning("l1_unstructured", apply_pruning=False, **NO_TICKET)
+    fit(fresh, again, epochs=3, ckpt_path=str(tmp_path / "second.ckpt"))
+    assert torch.equal(fresh.hidden.weight == 0, model.hidden.weight_mask == 0)
+
+
+@pytest.mark.parametrize("first", ["averaging", "pruning"])
+def test_kept_masks_and_averaging_resume(tmp_path, first):
+    def callbacks(model: Tiny) -> list[pl.Callback]:
+        pair = [
+            ModelPruning(
+                "l1_unstructured",
+                model.weights(),
+                amount=0.3,
+                make_pruning_permanent=False,
+                **NO_TICKET,
+            ),
+            EMAWeightAveraging(decay=0.9),
+        ]
+        return pair if first == "pruning" else pair[::-1]
+
+    class Saving(pl.Callback):
+        def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+            if trainer.current_epoch == 0:
+                trainer.save_checkpoint(tmp_path / "half.ckpt")
+
+    whole = seeded()
+    fit(whole, *callbacks(whole), Saving(), epochs=3)
+    again = seeded()
+    fit(again, *callbacks(again), epochs=3, ckpt_path=str(tmp_path / "half.ckpt"))
+    for name in ("hidden.weight", "out.weight", "hidden.bias"):
+        owner, _, attribute = name.rpartition(".")
+        one, other = (getattr(m.get_submodule(owner), attribute) for m in (whole, again))
+        assert torch.equal(one, other), name
+
+
+def test_weights_only_checkpoints_load_into_kept_masks(tmp_path):
+    model = seeded()
+    pruning = ModelPruning("l1_unstructured", model.weights(), make_pruning_permanent=False)
+    keeper = ModelCheckpoint(dirpath=tmp_path, save_weights_only=True)
+    run = fit(model, pruning, keeper, epochs=2, enable_checkpointing=True)
+    run.validate(model, batches(), ckpt_path=keeper.best_model_path, verbose=False)
+    saved = torch.load(keeper.best_model_path, weights_only=True)["state_dict"]
+    assert torch.equal(model.hidden.weight_orig, saved["hidden.weight"])
+    assert torch.equal(model.hidden.weight_mask, (saved["hidden.weight"] != 0).float())
+
+
+@pytest.mark.parametrize("permanent", [True, False])
+def test_the_callback_pickles_before_during_and_after_a_fit(permanent):
+    class Pickling(pl.Callback):
+        def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+            pickle.dumps(pruning._session)
+
+    model = seeded()
+    pruning = ModelPruning("l1_unstructured", amount=0.5, make_pruning_permanent=permanent)
+    pickle.dumps(pruning)
+    fit(model, pruning, Pickling(), epochs=1)
+    copy = pickle.loads(pickle.dumps(pruning))
+    assert copy.pruned_elements == pruning.pruned_elements > 0
+    fit(seeded(), copy, epochs=1)  # another model: it starts anew
+    assert copy.achieved_sparsity == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_lazy_layer_is_refused_by_name():
+    model = Tiny()
+    model.hidden = nn.LazyLinear(20)
+    with pytest.raises(MisconfigurationException, match=r"hidden\.weight: belongs to a lazy layer"):
+        fit(model, ModelPruning("l1_unstructured", **NO_TICKET), num_sanity_val_steps=0)
+
+
+class Quantised(Tiny):
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen = nn.Module()
+        self.frozen.weight = nn.Parameter(torch.ones(3, dtype=torch.int8), requires_grad=False)
+
+
+def test_integers_are_left_out_of_the_default_set_and_refused_by_name(caplog):
+    model = Quantised()
+    with caplog.at_level("INFO"):
+        fit(model, ModelPruning("l1_unstructured", sparsity=0.5), epochs=1)
+    assert any("left out 1 parameters" in m and "int8" in m for m in caplog.messages)
+    with pytest.raises(MisconfigurationException, match=r"frozen\.weight: expected a floating"):
+        fit(model, ModelPruning("l1_unstructured", [(model.frozen, "weight")]), epochs=1)

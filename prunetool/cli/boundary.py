@@ -37,6 +37,7 @@ def run(app: typer.Typer) -> int:
     """Run ``app`` on ``sys.argv`` and return the exit code; every known error becomes one line."""
     try:
         result = app(standalone_mode=False)
+        sys.stdout.flush()
     except typer.Exit as request:
         return _exit_code(request.exit_code)
     except (KeyboardInterrupt, typer.Abort):
@@ -45,8 +46,7 @@ def run(app: typer.Typer) -> int:
         # Typer turns a BrokenPipeError into an exit with 1, which here means something else.
         if not isinstance(request.__context__, BrokenPipeError):
             raise
-        # The reader of stdout left (`| head`): keep Python's own flush at exit from complaining.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()  # the reader of stdout left: `| head`
         return 0
     except UserCodeError as error:
         _print_user_traceback(error)
@@ -57,7 +57,19 @@ def run(app: typer.Typer) -> int:
         # Without any argument, click prints the help and raises an error of no words.
         _say(_one_line(error) if str(error) else "error: no command given; choose one of the above")
         return BAD_INPUT
+    except OSError as error:
+        # Files are dealt with where they are written: what is left is a full or closed stdout.
+        if _traceback_wanted():
+            traceback.print_exc()
+        _discard_stdout()
+        _say(f"error: the output cannot be written: {error.strerror or error}; free some space")
+        return BAD_INPUT
     return _exit_code(result) if isinstance(result, int) else 0
+
+
+def _discard_stdout() -> None:
+    """Keep Python's own flush at exit from complaining about what cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit_code(code: int) -> int:
@@ -83,7 +95,10 @@ def _print_user_traceback(error: UserCodeError) -> None:
 
 
 def _without_our_frames(tb: TracebackType | None) -> TracebackType | None:
-    """Drop prunetool's own leading frames: the user's traceback should begin in the user's code."""
+    """Drop prunetool's own leading frames: the user's traceback should begin in the user's code.
+
+    A SyntaxError has none of the user's frames; its message names the line.
+    """
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     start = tb
     while start is not None and not _traceback_wanted():
@@ -91,7 +106,7 @@ def _without_our_frames(tb: TracebackType | None) -> TracebackType | None:
         if not filename.startswith((here, "<frozen importlib")) and "importlib" not in filename:
             return start
         start = start.tb_next
-    return tb
+    return tb if _traceback_wanted() else None
 
 
 def _traceback_wanted() -> bool:

@@ -29,12 +29,18 @@ class Output:
         self.notes = _console(sys.stderr)
 
     def result(self, *renderables: RenderableType) -> None:
-        """Print a result to stdout: text, or a rich table."""
-        self.results.print(*renderables, soft_wrap=not self.results.is_terminal)
+        """Print a result to stdout: text, or a rich table; without trailing blanks in a pipe."""
+        if self.results.is_terminal:
+            self.results.print(*renderables)
+            return
+        with self.results.capture() as captured:
+            self.results.print(*renderables, soft_wrap=True)
+        for line in captured.get().splitlines():
+            self.line(line.rstrip())
 
     def line(self, text: str) -> None:
         """Print one line of a result to stdout, never wrapped or coloured: scripts read it."""
-        print(text, file=sys.stdout)
+        print(text, file=sys.stdout, flush=True)
 
     def note(self, text: str) -> None:
         """Say what is being done, on stderr."""

@@ -330,5 +330,10 @@ def _show(outcome: Outcome, out: Output) -> None:
     write_text(outcome.folder.report, to_json(report))
     out.result(render_table(report))
     out.line(outcome.line)
+    if outcome.is_rounded:
+        out.note(
+            f"channels are removed whole: {outcome.planned} elements, {outcome.achieved:.6f}, is "
+            f"what rounds {outcome.asked:.6f} in each tensor"
+        )
     out.note(f"checkpoint {last}")
     out.note(f"next: prunetool finalize {last}")

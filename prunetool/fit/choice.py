@@ -17,6 +17,7 @@ from prunetool.pruning.targets import (
     TargetSelectionError,
     as_targets,
     filter_by_name,
+    is_lazy,
     matrices,
 )
 
@@ -89,14 +90,24 @@ def choose_targets(
     include: Sequence[str],
     exclude: Sequence[str],
     pattern: Pattern,
+    explicit: bool,
 ) -> list[Target]:
     """Turn sites into targets in model order: tied tensors once, names filtered, misfits left out.
+
+    Args:
+        model: what is pruned.
+        sites: candidates.
+        include: globs that choose among the names; none means all.
+        exclude: globs of names that are left out.
+        pattern: what does not fit it is left out, with a message.
+        explicit: the user listed the sites: one that cannot be pruned is an error. In a default
+            set tensors of integers or complex numbers are left out.
 
     Raises:
         MisconfigurationException: if a glob matches nothing, or nothing can be pruned.
     """
     try:
-        targets = as_targets(model, sites)
+        targets = as_targets(model, sites if explicit else _floating(sites))
         if include or exclude:
             targets = filter_by_name(model, targets, include=include, exclude=exclude)
     except TargetSelectionError as error:
@@ -115,6 +126,17 @@ def choose_targets(
             + (f"; left out {', '.join(misfits)}" if misfits else "")
         )
     return fitting
+
+
+def _floating(sites: Sequence[Site]) -> list[Site]:
+    usable = [s for s in sites if is_lazy(p := getattr(*s)) or p.is_floating_point()]
+    if len(usable) < len(sites):
+        kinds = {str(getattr(*site).dtype) for site in sites if site not in usable}
+        rank_zero_info(
+            f"ModelPruning: left out {len(sites) - len(usable)} parameters that are not "
+            f"floating-point ({', '.join(sorted(kinds))})"
+        )
+    return usable
 
 
 def in_order_of(sites: Sequence[Site], targets: Sequence[Target]) -> list[Target]:

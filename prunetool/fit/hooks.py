@@ -82,7 +82,8 @@ class PruningHooks(Callback):
         """Make ready for a checkpoint; what depends on layers waits until they are there."""
         self._restoring.forget()
         if self._leads(trainer):
-            self._restoring.prepare(pl_module, fitting=stage == "fit")
+            averaged = averaged_models(trainer.callbacks)
+            self._restoring.prepare(pl_module, averaged=averaged, fitting=stage == "fit")
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the state of a checkpoint until training starts."""
@@ -110,6 +111,7 @@ class PruningHooks(Callback):
             include=self._settings.include,
             exclude=self._settings.exclude,
             pattern=self._settings.pattern,
+            explicit=bool(self._settings.requested),
         )
         listed = in_order_of(sites, targets)
         self._parameters_to_prune = [target.sites[0] for target in listed]
@@ -183,6 +185,8 @@ class PruningHooks(Callback):
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         """Settle once more after averaging callbacks; hand kept masks over to torch."""
+        # A checkpoint with nothing left to train skips every hook between on_fit_start and here.
+        self._install(trainer, pl_module)
         if self._session is None or not self._leads(trainer):
             return
         self._session.settle()

@@ -49,17 +49,36 @@ def absorb(model: nn.Module, found: Found) -> None:
 
 
 def _restore_plain(module: nn.Module, name: str) -> tuple[Tensor, nn.Parameter]:
-    original = module._parameters.pop(name + ORIGINAL)
+    original = module._parameters[name + ORIGINAL]
     mask = module._buffers.pop(name + MASK)
     assert original is not None
     assert mask is not None
     module.__dict__.pop(name, None)  # the product that the hook computed
-    # torch moved the parameter to the end when it renamed it; weights come first in its modules.
-    others = dict(module._parameters)
-    module._parameters.clear()
-    module._parameters[name] = original
-    module._parameters.update(others)
+    _rename_parameter(module, name + ORIGINAL, name)
+    if name == "weight":
+        # torch moves what it reparametrises to the end: behind the bias, which comes after
+        # the weight in every layer. reparametrise() below leaves parameters in their places.
+        _move_before(module, "weight", ("bias", "bias" + ORIGINAL))
+    setattr(module, name, original)  # recurrent layers keep their weights in a list beside
     return mask, original
+
+
+def _rename_parameter(module: nn.Module, old: str, new: str) -> None:
+    """Rename a parameter without moving it: optimizers and averages go by the order."""
+    renamed = {new if key == old else key: value for key, value in module._parameters.items()}
+    module._parameters.clear()
+    module._parameters.update(renamed)
+
+
+def _move_before(module: nn.Module, name: str, others: tuple[str, ...]) -> None:
+    keys = list(module._parameters)
+    first = next((i for i, key in enumerate(keys) if key in others), None)
+    if first is None or keys.index(name) < first:
+        return
+    keys.insert(first, keys.pop(keys.index(name)))
+    ordered = {key: module._parameters[key] for key in keys}
+    module._parameters.clear()
+    module._parameters.update(ordered)
 
 
 def fold_while_loading(found: Found) -> Callable[..., None]:
@@ -79,8 +98,18 @@ def fold_while_loading(found: Found) -> Callable[..., None]:
             state_dict[name] = torch.where(mask != 0, original, torch.zeros_like(original))
             found.masks[name.removeprefix(prefix)] = mask != 0
             found.originals[name.removeprefix(prefix)] = original.detach().clone()
+        _unfold_plain(plain, state_dict)
 
     return fold
+
+
+def _unfold_plain(parameters: set[str], state_dict: dict[str, Any]) -> None:
+    """Fit plain weights to a module that kept its masks, as weights-only checkpoints hold them."""
+    for name in parameters:
+        stem = name.removesuffix(ORIGINAL)
+        if stem != name and name not in state_dict and stem in state_dict:
+            state_dict[name] = state_dict.pop(stem)
+            state_dict[stem + MASK] = (state_dict[name] != 0).to(state_dict[name].dtype)
 
 
 def unfolded(
@@ -110,4 +139,9 @@ def reparametrise(site: Site, kept: Tensor) -> None:
     """Give a module torch's own reparametrisation, so that torch's tools go on from it."""
     module, name = site
     parameter = getattr(module, name)
+    before = list(module._parameters)
     custom_from_mask(module, name, mask=kept.to(parameter))  # type: ignore[no-untyped-call]
+    in_place = [key + ORIGINAL if key == name else key for key in before]
+    ordered = {key: module._parameters[key] for key in in_place}
+    module._parameters.clear()
+    module._parameters.update(ordered)

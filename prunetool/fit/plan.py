@@ -37,6 +37,7 @@ class Plan:
         rewinds: "never", "always", "but the last" or "as called".
         pooled: amounts count over all tensors together, not in each.
         unit: "elements" or "channels".
+        too_short: the training ends before ``sparsity`` is due.
     """
 
     method: str
@@ -52,6 +53,7 @@ class Plan:
     rewinds: str
     pooled: bool
     unit: str
+    too_short: bool = False
 
     @property
     def compounds(self) -> bool:
@@ -68,6 +70,8 @@ def in_words(plan: Plan) -> list[str]:
     lines = [f"{head}: {_toward_target(plan) if plan.sparsity is not None else _by_amount(plan)}"]
     if plan.compounds and plan.amount is not None:
         lines.append(_compounding(plan))
+    if plan.too_short:
+        lines.append("the training ends before that: train longer, or choose an earlier end")
     lines.extend(_rewinding(plan))
     return lines
 
@@ -156,7 +160,15 @@ def describe(
         rewinds=rewinds,
         pooled=settings.pooled,
         unit="elements" if isinstance(settings.pattern, Elements) else "channels",
+        too_short=bool(settings.sparsity) and _ends_before(clock.timeline, length),
     )
+
+
+def _ends_before(timeline: Timeline | None, length: Length) -> bool:
+    if timeline is None or timeline.end is None:
+        return False
+    total = length.in_unit(timeline.unit)
+    return total is not None and total < timeline.end
 
 
 def announce(plan: Plan) -> list[str]:

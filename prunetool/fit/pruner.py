@@ -127,6 +127,7 @@ class Pruner:
         else:
             prune_with(engine, self.listed, masks, amount, generator=self._generator)
         self.session.settle()
+        self._warn_of_emptied(before)
         if self.settings.verbose:
             log_event(
                 self.settings.function.log_name,
@@ -135,6 +136,19 @@ class Pruner:
                 before=before,
                 after=pruned_counts(masks, self.listed),
                 each_tensor=self.settings.verbose == 2,
+            )
+
+    def _warn_of_emptied(self, before: Sequence[int]) -> None:
+        emptied = [
+            target.name
+            for target, was in zip(self.listed, before, strict=True)
+            if target.parameter.dim() > 1  # a bias or a norm's shift can do without
+            and was < target.parameter.numel() == self.session.masks.count(target.name)
+        ]
+        if emptied:
+            rank_zero_warn(
+                f"ModelPruning: nothing is left of {', '.join(emptied)}; if that cuts the network, "
+                "leave it out (exclude), or prune less"
             )
 
     def resets_after(self, trainer: Any) -> bool:

@@ -6,7 +6,7 @@ is applied while loading: what is found is only kept here, and installed when tr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -26,13 +26,14 @@ class Restoring:
     def __init__(self) -> None:
         self._found = Found()
         self._state: Mapping[str, Any] | None = None
-        self._handle: RemovableHandle | None = None
+        self._handles: list[RemovableHandle] = []
 
-    def prepare(self, model: nn.Module, *, fitting: bool) -> None:
+    def prepare(self, model: nn.Module, *, averaged: Iterable[nn.Module], fitting: bool) -> None:
         """Make ready for a checkpoint in torch's layout; before a fit, make modules plain.
 
         Args:
             model: its layers may still be missing (``configure_model``).
+            averaged: copies of it that load their own weights from the checkpoint.
             fitting: whether a fit follows; otherwise modules stay as they are.
         """
         self.forget()
@@ -40,7 +41,9 @@ class Restoring:
             absorb(model, self._found)
         # Reached before Lightning's own hooks: it loads weights first and asks callbacks after.
         hook = fold_while_loading(self._found)
-        self._handle = model.register_load_state_dict_pre_hook(hook)  # type: ignore[no-untyped-call]
+        for module in (model, *averaged):
+            handle = module.register_load_state_dict_pre_hook(hook)  # type: ignore[no-untyped-call]
+            self._handles.append(handle)
 
     def forget(self) -> None:
         """Drop what an earlier stage found: a test run's checkpoint is not the next fit's."""
@@ -49,9 +52,9 @@ class Restoring:
 
     def close(self) -> None:
         """Stop listening for checkpoints."""
-        if self._handle is not None:
-            self._handle.remove()
-            self._handle = None
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
 
     def keep_state(self, state: Mapping[str, Any]) -> None:
         """Keep the pruning state of a checkpoint until training starts."""

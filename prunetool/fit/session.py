@@ -34,7 +34,7 @@ class Session:
     def __init__(self, model: nn.Module, *, keep_values: bool) -> None:
         self.masks = MaskSet()
         self.keep_values = keep_values
-        self._model = weakref.ref(model)
+        self._model: weakref.ref[nn.Module] | None = weakref.ref(model)
         self._targets: dict[str, Target] = {}
         self._names: dict[int, str] = {}
         self._originals: dict[str, Tensor] = {}
@@ -42,9 +42,24 @@ class Session:
         self._averaged: list[nn.Module] = []
         self._handles: list[RemovableHandle] = []
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to one process: the model's reference, hooks and optimizers."""
+        fit: dict[str, Any] = {
+            "_model": None,
+            "_names": {},
+            "_optimizers": [],
+            "_averaged": [],
+            "_handles": [],
+        }
+        return {**self.__dict__, **fit}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._names = {id(target.parameter): name for name, target in self._targets.items()}
+
     def belongs_to(self, model: nn.Module) -> bool:
         """Whether this session's masks are those of ``model``."""
-        return self._model() is model
+        return self._model is not None and self._model() is model
 
     def enrol(self, targets: Sequence[Target]) -> None:
         """Give each target a mask, unless another callback has enrolled it already."""
@@ -93,10 +108,12 @@ class Session:
                     f"{name}: the checkpoint's mask has shape {tuple(kept.shape)}, "
                     f"the parameter {tuple(target.parameter.shape)}; is it another model's?"
                 )
-            self.masks.prune(name, ~kept)
             if self.keep_values:
-                whole = found.originals.get(name, target.parameter.detach())
+                # Read before the mask grows: what it newly covers is still in the parameter.
+                live = self.original(name, target.parameter.detach())
+                whole = found.originals.get(name, live)
                 self._originals[name] = whole.to(target.parameter.device).clone()
+            self.masks.prune(name, ~kept)
 
     def remember_values(self) -> None:
         """Before an event: note the values that the event may prune."""

@@ -66,17 +66,22 @@ def matrices(model: nn.Module) -> list[Site]:
     return [
         (module, name)
         for module, name in all_sites(model)
-        if (parameter := getattr(module, name)).dim() >= 2
-        and parameter.is_floating_point()
-        and id(parameter) not in spared
+        if is_lazy(parameter := getattr(module, name))  # as_targets says what to do about it
+        or (parameter.dim() >= 2 and parameter.is_floating_point() and id(parameter) not in spared)
     ]
+
+
+def is_lazy(parameter: torch.Tensor) -> bool:
+    """Whether a parameter has no shape before the first batch (``nn.LazyLinear``)."""
+    return nn.parameter.is_lazy(parameter)
 
 
 def as_targets(model: nn.Module, sites: Iterable[Site]) -> list[Target]:
     """Join sites that share a tensor, name them, and put them in model order.
 
     Raises:
-        TargetSelectionError: naming a tensor whose dtype has no order (complex) or no fractions.
+        TargetSelectionError: naming a tensor whose dtype has no order (complex) or no fractions,
+            or that is not initialised yet.
     """
     wanted = {id(getattr(module, name)) for module, name in sites}
     holders: dict[int, list[Site]] = {}
@@ -88,11 +93,16 @@ def as_targets(model: nn.Module, sites: Iterable[Site]) -> list[Target]:
         if id(parameter) in wanted
     ]
     for target in targets:
-        _require_floating(target.name, target.parameter)
+        _require_prunable(target.name, target.parameter)
     return targets
 
 
-def _require_floating(name: str, parameter: torch.Tensor) -> None:
+def _require_prunable(name: str, parameter: torch.Tensor) -> None:
+    if is_lazy(parameter):
+        raise TargetSelectionError(
+            f"{name}: belongs to a lazy layer that has no shape yet; "
+            "run one batch through the model before training it"
+        )
     if not parameter.is_floating_point():
         raise TargetSelectionError(
             f"{name}: expected a floating-point parameter, got {parameter.dtype}; "

@@ -43,7 +43,7 @@ def render_comparison(comparison: Comparison) -> Table:
 
 
 def _table(*columns: tuple[str, str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     # The only column that may be folded: the others are short, and read wrongly in two lines.
     table.add_column("layer", overflow="fold", min_width=12)
     for name, justify in columns:

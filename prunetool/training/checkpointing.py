@@ -52,6 +52,7 @@ def run_checkpoint(
     model: dict[str, Any],
     best: BestSoFar | None,
     listeners: Sequence[Listener],
+    begin: Callable[[], None],
 ) -> Any:
     """Build the callback on the ``Checkpoint`` class of the model's Lightning, which runs it last.
 
@@ -62,9 +63,11 @@ def run_checkpoint(
         model: ``{"target", "args"}`` to record in each checkpoint.
         best: decides on ``best.ckpt``; None without a monitored metric.
         listeners: called with each finished epoch, in the main process.
+        begin: called in the main process when training starts: all that can be wrong with the
+            setup is known by then.
     """
     cls = type("RunCheckpoint", (_RunCheckpoint, tree.checkpoint_class), {})
-    return cls(folder, pruning, model, best, listeners)
+    return cls(folder, pruning, model, best, listeners, begin)
 
 
 class _RunCheckpoint:
@@ -77,8 +80,10 @@ class _RunCheckpoint:
         model: dict[str, Any],
         best: BestSoFar | None,
         listeners: Sequence[Listener],
+        begin: Callable[[], None],
     ) -> None:
         self._folder = folder
+        self._begin = begin
         self._pruning = pruning
         self._model = model
         self._best = best
@@ -103,10 +108,12 @@ class _RunCheckpoint:
         self._random = random_state.capture()
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.is_global_zero:
+            self._begin()
         if self._resumed is not None:
             _begin_with_a_new_epoch(trainer, self._resumed["logged"])
             self._resumed = None
-        elif not self._folder.last.exists():
+        else:
             self._save_last(trainer, metrics={})
         self._random = None
 

@@ -193,6 +193,11 @@ def _attribute(module: ModuleType, dotted: str, *, shown: str) -> Any:
         try:
             found = getattr(found, name)
         except AttributeError as error:
+            if found is module and _exists(f"{module.__name__}.{name}", module):
+                inside = f"{module.__name__}.{name}"
+                raise TargetError(
+                    f"{inside} is a module; name a class in it: {inside}:Class"
+                ) from None
             hint = did_you_mean(name, _public_names(found))
             raise TargetError(f"{shown} has no attribute '{name}'{hint}") from error
         except Exception as error:  # a module's own __getattr__

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 _PACKAGES = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric")
 
@@ -30,6 +31,17 @@ class _WithoutNoise(logging.Filter):
         return not record.getMessage().lstrip().startswith(_LOG_NOISE)
 
 
+class _ToStderr(logging.StreamHandler[TextIO]):
+    """Writes to what ``sys.stderr`` is at the time: above the live line while there is one."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
 @contextmanager
 def useful_messages_only(*, quiet: bool, verbose: int) -> Iterator[None]:
     """Filter Lightning's and prunetool's messages, and show warnings as one line each.
@@ -38,7 +50,7 @@ def useful_messages_only(*, quiet: bool, verbose: int) -> Iterator[None]:
         quiet: warnings and errors only.
         verbose: above 0, prunetool's own log (what each event pruned) is shown.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStderr()
     handler.addFilter(_WithoutNoise())
     lightning = logging.WARNING if quiet else logging.INFO
     levels = dict.fromkeys(_PACKAGES, lightning)

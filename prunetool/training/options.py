@@ -119,6 +119,9 @@ def _with_defaults(attributes: dict[str, Any]) -> TrainOptions:
     return options
 
 
+_EXPECTED = {"sparsity": "a fraction in [0, 1), such as 0.9"}
+
+
 def _check_intervals(options: TrainOptions) -> None:
     if options.pattern is not None:
         raise OptionError(f"--pattern {options.pattern}: not available yet")
@@ -128,7 +131,7 @@ def _check_intervals(options: TrainOptions) -> None:
             f"--schedule {options.schedule}: expected one of {', '.join(SCHEDULES)}{hint}"
         )
     if options.sparsity is not None and not 0 <= options.sparsity < 1:
-        raise OptionError(f"--sparsity {options.sparsity}: expected a fraction in [0, 1)")
+        raise OptionError(f"--sparsity {options.sparsity}: expected {_EXPECTED['sparsity']}")
     if isinstance(options.amount, float) and not 0 <= options.amount <= 1:
         raise OptionError(f"--amount {options.amount}: expected a fraction in [0, 1], or an int")
     for name in ("amount", "rewind_step", "seed"):
@@ -152,7 +155,8 @@ def _typed(key: str, value: Any, hint: Any) -> Any:
             return value if isinstance(value, int) else float(value)
         elif isinstance(value, origin) and not (isinstance(value, bool) and origin is int):
             return dict(value) if origin is dict else value
-    raise OptionError(f"{_flag(key)} {value}: expected {_in_words(hint)}")
+    expected = _EXPECTED.get(key) or _in_words(hint)
+    raise OptionError(f"{_flag(key)} {value}: expected {expected}")
 
 
 def _is_number(value: Any) -> bool:

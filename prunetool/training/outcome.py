@@ -41,6 +41,13 @@ class Outcome:
         return self.planned is not None and self.pruned < self.planned
 
     @property
+    def is_rounded(self) -> bool:
+        """Whether whole channels made the plan differ from what was asked for."""
+        if self.planned is None:
+            return False
+        return abs(self.asked * self.elements - self.planned) >= 1
+
+    @property
     def line(self) -> str:
         """For scripts: ``sparsity asked 0.900000 achieved 0.900000 pruned 9 of 10``."""
         return (

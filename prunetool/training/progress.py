@@ -35,10 +35,9 @@ class ProgressCallback(Callback):
         if self._quiet:
             return
         line = epoch_line(record, epochs=self._epochs)
-        if self._progress is not None:
-            self._progress.console.print(Text(line), soft_wrap=True)
-        else:
-            self._console.print(Text(line), soft_wrap=True)
+        console = self._progress.console if self._progress is not None else self._console
+        # On a terminal a long line is folded between words; elsewhere it stays one line.
+        console.print(Text(line), soft_wrap=not console.is_terminal)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the live line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _STRUCTURED = ("ln_structured", "random_structured")
 _METHODS = ("l1_unstructured", "random_unstructured", *_STRUCTURED)
 _PARAMETER_NAMES = ("weight", "bias")
+# How the callback's messages begin where they are about one of its arguments.
+_ARGUMENT = re.compile(r"^(start|end|every|include|exclude|`(amount|schedule|sparsity)`)(?=[: ])")
 
 
 def pruning_callback(
@@ -41,6 +44,7 @@ def pruning_callback(
     """
     from prunetool.callback import ModelPruning
 
+    _check_tickets(options)
     build = partial(
         ModelPruning,
         _method(options),
@@ -77,8 +81,13 @@ def _checked(build: Callable[[], ModelPruning]) -> ModelPruning:
         return build()
     except Exception as error:
         if is_misconfiguration(error) or isinstance(error, ValueError):
-            raise OptionError(str(error)) from error
+            raise OptionError(as_option(str(error))) from error
         raise
+
+
+def as_option(message: str) -> str:
+    """Name an argument of the callback as the option that it was given by."""
+    return _ARGUMENT.sub(lambda found: "--" + found[0].strip("`").replace("_", "-"), message)
 
 
 def _method(options: TrainOptions) -> Any:
@@ -96,6 +105,12 @@ def _method(options: TrainOptions) -> Any:
 
 def _check_structure(name: str, options: TrainOptions) -> None:
     if name not in _STRUCTURED:
+        for option, value in (("--dim", options.dim), ("--norm", options.norm)):
+            if value is not None:
+                raise OptionError(
+                    f"{option} {value}: only {' and '.join(_STRUCTURED)} have channels; "
+                    f"add one of them as --pruning-fn"
+                )
         return
     if options.global_:
         raise OptionError(f"--pruning-fn {name}: channels are pruned tensor by tensor: --local")
@@ -103,6 +118,14 @@ def _check_structure(name: str, options: TrainOptions) -> None:
         raise OptionError(f"--pruning-fn {name}: needs --dim (0 for output channels)")
     if name == "ln_structured" and options.norm is None:
         raise OptionError(f"--pruning-fn {name}: needs --norm (a number, inf, fro or nuc)")
+
+
+def _check_tickets(options: TrainOptions) -> None:
+    if options.lottery_ticket is not False:
+        return
+    for option, given in (("--rewind-step", options.rewind_step), ("--resample", options.resample)):
+        if given:
+            raise OptionError(f"{option}: belongs to lottery tickets; add --lottery-ticket")
 
 
 def _is_global(options: TrainOptions) -> bool:

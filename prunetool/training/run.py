@@ -86,7 +86,6 @@ def train(options: TrainOptions, place: Place, manners: Manners) -> Outcome:
         if source.start is not None and place.resumed is None:
             callbacks.insert(0, InitialWeights(source.start))
         trainer = build_trainer(model.tree, options, callbacks=callbacks, root=folder.path)
-        write_config(folder.config, options)
         manners.note(f"run folder {folder.path}, seed {options.seed}")
         resume_from = place.resumed.checkpoint if place.resumed else None
         try:
@@ -153,13 +152,22 @@ def _recorder(
         model={"target": model.path, "args": model.arguments},
         best=BestSoFar(parse_monitor(options.monitor)) if options.monitor else None,
         listeners=[lambda record: table.add(**asdict(record)), progress.epoch_done],
+        begin=lambda: _begin(folder, options, resumed=place.resumed is not None),
     )
+
+
+def _begin(folder: RunFolder, options: TrainOptions, *, resumed: bool) -> None:
+    """Take over the folder, now that nothing keeps the run from starting."""
+    if not resumed:
+        folder.clear()
+    write_config(folder.config, options)
 
 
 def _where_it_stands(folder: RunFolder) -> str:
     if not folder.last.exists():
         return "interrupted before the training began; there is nothing to go on from"
     return (
-        f"interrupted; the last complete epoch is in {folder.last} (work since then is not)\n"
+        f"interrupted; {folder.last} holds the state at the end of the last epoch (or the start); "
+        "work since then is not kept\n"
         f"go on with: prunetool train {folder.path} --resume"
     )

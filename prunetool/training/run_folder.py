@@ -54,6 +54,11 @@ class RunFolder:
         """The sparsity of every layer at the end."""
         return self.path / "report.json"
 
+    def clear(self) -> None:
+        """Remove an earlier run's files, by name: the folder may hold others."""
+        for file in (self.last, self.best, self.metrics, self.report, self.config):
+            file.unlink(missing_ok=True)
+
 
 def new_run_folder(output: Path | None, *, name: str, force: bool) -> RunFolder:
     """Choose and make the folder of a new run; it is writable when this returns.
@@ -61,7 +66,8 @@ def new_run_folder(output: Path | None, *, name: str, force: bool) -> RunFolder:
     Args:
         output: the folder asked for, or None for the next free ``runs/NAME-N``.
         name: the model's class, for NAME.
-        force: a folder that is not empty may be used; an earlier run's files in it are removed.
+        force: a folder that is not empty may be used; :meth:`RunFolder.clear` it when the new run
+            has something to put in its place.
 
     Raises:
         OptionError: if the folder is not empty and ``force`` is off.
@@ -74,8 +80,6 @@ def new_run_folder(output: Path | None, *, name: str, force: bool) -> RunFolder:
             f"the run in it, or go on with it: prunetool train {folder.path} --resume"
         )
     _require_writable(folder)
-    if force:
-        _clear(folder)
     return folder
 
 
@@ -86,7 +90,6 @@ def discard_unused(folder: RunFolder) -> None:
     """
     if folder.last.exists():
         return
-    folder.config.unlink(missing_ok=True)
     chosen_here = folder.path.parent == RUNS
     for empty in (folder.checkpoints, *([folder.path] if chosen_here else [])):
         with contextlib.suppress(OSError):  # something else is in it
@@ -138,9 +141,3 @@ def _require_writable(folder: RunFolder) -> None:
         raise OutputError(
             f"--output {folder.path}: cannot be written ({where}: {error.strerror})"
         ) from error
-
-
-def _clear(folder: RunFolder) -> None:
-    """Remove an earlier run's files, by name: the folder may hold others."""
-    for file in (folder.last, folder.best, folder.metrics, folder.report, folder.config):
-        file.unlink(missing_ok=True)

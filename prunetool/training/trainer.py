@@ -12,6 +12,7 @@ from prunetool.errors import OptionError, PrunetoolError, UserCodeError
 from prunetool.suggest import did_you_mean
 from prunetool.training.interrupts import interruptible
 from prunetool.training.options import TrainOptions
+from prunetool.training.pruning_options import as_option
 from prunetool.training.trees import Tree, is_misconfiguration
 
 # Trainer arguments that have an option of their own, or that the run sets itself.
@@ -74,7 +75,7 @@ def fit(trainer: Any, module: Any, data: Mapping[str, Any], *, resume_from: Path
         raise
     except Exception as error:
         if _is_lightnings_complaint(error):
-            raise OptionError(str(error)) from error
+            raise OptionError(as_option(str(error))) from error
         raise UserCodeError(f"training {type(module).__name__}") from error
 
 

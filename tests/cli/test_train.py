@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import warnings
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -322,6 +323,53 @@ def test_a_config_repeats_a_run_to_the_bit(train):
     changed = train("--config", "out/config.yaml", "--seed", "6", output="other", epochs=None)
     assert changed.code == 0
     assert Path("out/metrics.csv").read_text() != Path("other/metrics.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--trainer", "nonsense=1"],
+        ["--include", "nomatch"],
+        ["--trainer", "gradient_clip_val=abc"],
+        ["--monitor", "nope:min"],
+    ],
+)
+def test_force_loses_nothing_to_a_run_that_cannot_start(train, wrong):
+    assert train("net:Net").code == 0
+    before = Path("out/checkpoints/last.ckpt").read_bytes()
+    refused = train("net:Net", "--force", *wrong)
+    assert refused.code == 2, refused.err
+    if wrong[0] != "--monitor":  # that is known after the first epoch only
+        assert Path("out/checkpoints/last.ckpt").read_bytes() == before
+        assert Path("out/report.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--dim", "1"], "--dim 1: only ln_structured and random_structured have channels"),
+        (["--norm", "x"], "--norm x: only ln_structured"),
+        (["--rewind-step", "5"], "--rewind-step: belongs to lottery tickets; add --lottery-ticket"),
+        (["--resample"], "--resample: belongs to lottery tickets"),
+        (["--end", "0"], "--end: expected a moment after the start"),
+        (["--every", "0"], "--every: expected at least one"),
+        (["--sparsity", "90%"], "--sparsity 90%: expected a fraction in [0, 1), such as 0.9"),
+        (["--include", "nomatch"], "--include 'nomatch' matches no parameter"),
+    ],
+)
+def test_options_without_effect_or_meaning_are_refused_by_name(train, options, message):
+    refused = train("net:Net", *options)
+    assert refused.code == 2
+    assert f"error: {message}" in refused.err
+
+
+def test_an_emptied_tensor_and_rounded_channels_are_said(train):
+    options = ["--pruning-fn", "random_structured", "--dim", "0", "--sparsity", "0.6"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        run = train("net:Net", *options)
+    assert "warning: ModelPruning: nothing is left of last.weight" in run.err
+    assert "channels are removed whole" in run.err
 
 
 def test_a_run_is_not_overwritten(train):

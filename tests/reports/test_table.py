@@ -37,7 +37,7 @@ def test_layers_and_both_totals(tmp_path):
 def test_totals_of_a_selection_do_not_claim_the_whole_model(tmp_path):
     report = report_on(saved.save_masked(tmp_path / "a.ckpt"), include=["fc.*"])
 
-    assert lines(plain_text(render_table(report)))[-1].startswith("all selected   2 tensors")
+    assert lines(plain_text(render_table(report)))[-1].startswith("all selected  2 tensors")
 
 
 @pytest.fixture

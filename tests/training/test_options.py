@@ -43,7 +43,7 @@ def test_written_and_read_again():
         ({"sparsity": 0.5, "amount": 0.2}, "--amount and --sparsity exclude each other"),
         ({"sparsity": 1.0}, "--sparsity 1.0: expected a fraction in [0, 1)"),
         ({"sparsity": -0.1}, "--sparsity -0.1: expected a fraction in [0, 1)"),
-        ({"sparsity": "half"}, "--sparsity half: expected an integer or a number"),
+        ({"sparsity": "half"}, "--sparsity half: expected a fraction in [0, 1), such as 0.9"),
         ({"sparsity": float("nan")}, "--sparsity nan: expected"),
         ({"amount": 1.5}, "--amount 1.5: expected a fraction in [0, 1], or an int"),
         ({"amount": -3}, "--amount -3: expected 0 or more"),

@@ -44,12 +44,14 @@ def test_a_folder_in_use_is_refused():
     assert [p.name for p in Path("mine").iterdir()] == ["notes.txt"]
 
 
-def test_force_replaces_the_run_and_keeps_the_rest():
+def test_force_allows_a_folder_whose_run_stays_until_it_is_cleared():
     folder = new_run_folder(Path("mine"), name="net", force=False)
     for file in (folder.last, folder.best, folder.config, folder.metrics, folder.report):
         file.write_text("old")
     Path("mine/notes.txt").write_text("keep me")
-    new_run_folder(Path("mine"), name="net", force=True)
+    again = new_run_folder(Path("mine"), name="net", force=True)
+    assert folder.last.read_text() == "old"
+    again.clear()
     assert sorted(str(p) for p in Path("mine").rglob("*") if p.is_file()) == ["mine/notes.txt"]
 
 
@@ -76,7 +78,6 @@ def test_a_folder_without_permission_is_found_out_before_the_training():
 @pytest.mark.parametrize("output", [None, Path("mine")])
 def test_a_run_that_never_began_leaves_nothing(output):
     folder = new_run_folder(output, name="net", force=False)
-    folder.config.write_text("")
     discard_unused(folder)
     assert [str(path) for path in Path().rglob("*")] == (["mine"] if output else ["runs"])
 
