@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from prunetool.cli.boundary import REQUIREMENT_NOT_MET
 from prunetool.cli.output import Output
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from prunetool.training.outcome import Outcome
 
 TERMINATED = 143
+# What follows --lottery-ticket is its value only if it can be nothing else: no target looks so.
+_EPOCHS = re.compile(r"\d[\d,/-]*")
 
 _MODEL = "Model and data"
 _WHAT = "What to prune"
@@ -32,9 +36,28 @@ def _option(*names: str, panel: str, text: str, default: str = "", **more: Any) 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command(epilog="Example: prunetool train prunetool.demos:DigitsClassifier --sparsity 0.9")(
-        train
-    )
+    app.command(
+        cls=_TrainCommand,
+        epilog="Example: prunetool train prunetool.demos:DigitsClassifier --sparsity 0.9",
+    )(train)
+
+
+class _TrainCommand(TyperCommand):
+    """Takes ``--lottery-ticket`` with a value too, which a flag of click's cannot have."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read ``--lottery-ticket=WHEN``, or epochs after it, as ``--lottery-epochs``."""
+        return super().parse_args(ctx, _spelt_out(args))
+
+
+def _spelt_out(args: list[str]) -> list[str]:
+    found = list(args)
+    for i, arg in enumerate(args):
+        if arg.startswith("--lottery-ticket="):
+            found[i] = arg.replace("--lottery-ticket", "--lottery-epochs", 1)
+        elif arg == "--lottery-ticket" and _EPOCHS.fullmatch("".join(args[i + 1 : i + 2])):
+            found[i] = "--lottery-epochs"
+    return found
 
 
 def train(  # one parameter an option: this is the whole interface, in the order of --help
@@ -192,7 +215,8 @@ def train(  # one parameter an option: this is the whole interface, in the order
         _option(
             "--lottery-ticket/--no-lottery-ticket",
             panel=_TICKETS,
-            text="After each event but the last, go back to the early weights.",
+            text="After each event but the last, go back to the early weights; "
+            "with =EPOCHS or =PATH as --lottery-epochs.",
             default="no",
         ),
     ] = None,

@@ -363,6 +363,20 @@ def test_options_without_effect_or_meaning_are_refused_by_name(train, options, m
     assert f"error: {message}" in refused.err
 
 
+@pytest.mark.parametrize(
+    "options",
+    [["--lottery-ticket=0-3/2"], ["--lottery-ticket", "0-3/2"], ["--lottery-epochs", "0-3/2"]],
+)
+def test_tickets_at_chosen_epochs(train, options):
+    assert train(*options, "net:Net", "--quiet").code == 0
+    assert yaml.safe_load(Path("out/config.yaml").read_text())["lottery_ticket"] == "0-3/2"
+
+
+def test_a_ticket_without_a_value_leaves_the_target_alone(train):
+    assert train("--lottery-ticket", "net:Net", "--quiet").code == 0
+    assert yaml.safe_load(Path("out/config.yaml").read_text())["lottery_ticket"] is True
+
+
 def test_an_emptied_tensor_and_rounded_channels_are_said(train):
     options = ["--pruning-fn", "random_structured", "--dim", "0", "--sparsity", "0.6"]
     with warnings.catch_warnings():
