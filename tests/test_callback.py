@@ -533,3 +533,16 @@ def test_integers_are_left_out_of_the_default_set_and_refused_by_name(caplog):
     assert any("left out 1 parameters" in m and "int8" in m for m in caplog.messages)
     with pytest.raises(MisconfigurationException, match=r"frozen\.weight: expected a floating"):
         fit(model, ModelPruning("l1_unstructured", [(model.frozen, "weight")]), epochs=1)
+
+
+def test_validating_after_a_fit_prunes_nothing():
+    model = seeded()
+    pruning = ModelPruning(
+        "l1_unstructured", model.weights(), prune_on_train_epoch_end=False, **NO_TICKET
+    )
+    run = fit(model, pruning, epochs=2)
+    before = pruning.pruned_elements
+    assert before == 2237 + 1118
+    run.validate(model, batches(), verbose=False)
+    assert pruning.pruned_elements == before
+    assert sum(int((m.weight == 0).sum()) for m, _ in model.weights()) == before

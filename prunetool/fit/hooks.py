@@ -151,8 +151,8 @@ class PruningHooks(Callback):
         self._run_pruning(trainer, Hook.BATCH_END)
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Events at the end of a validation."""
-        if self._pruner is not None and not trainer.sanity_checking:
+        """Events at the end of a validation within a fit: `trainer.validate` only looks."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self._run_pruning(trainer, Hook.VALIDATION_END)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
