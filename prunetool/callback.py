@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.prune import BasePruningMethod
 
 from prunetool.fit import arguments
+from prunetool.fit.axes import Axes, with_axes
 from prunetool.fit.choice import documented_sites
 from prunetool.fit.clock import Clock, Hook
+from prunetool.fit.history import Event
 from prunetool.fit.hooks import Amount, PruningHooks
 from prunetool.fit.settings import DOCUMENTED, MATRICES, Settings, window
 from prunetool.pruning.criteria import Norm
-from prunetool.pruning.schedules import Schedule
+from prunetool.pruning.schedules import Curve, Schedule
 from prunetool.pruning.targets import Site
 
 
@@ -54,7 +56,9 @@ class ModelPruning(PruningHooks):
         sparsity: the fraction, in [0, 1), of all target elements that is pruned in the end, to
             the element; ``amount`` then plays no part.
         schedule: the curve to ``sparsity``: ``"one-shot"``, ``"linear"``, ``"cubic"`` or
-            ``"exponential"``; see :mod:`prunetool.pruning.schedules`.
+            ``"exponential"`` (see :mod:`prunetool.pruning.schedules`), or a callable of the
+            progress in [0, 1] that gives the fraction of ``sparsity`` that is due; the last event
+            lands on ``sparsity`` whatever it says.
         start: epochs (``3``) or optimizer steps (``"500s"``) to train before; 0 by default.
         end: when ``sparsity`` is reached, likewise; after 70 % of the training by default.
         every: epochs or steps between events; 1 epoch by default.
@@ -66,10 +70,25 @@ class ModelPruning(PruningHooks):
             arXiv 1912.05671).
         prune_before_validation: events come after the last batch of an epoch, before validation:
             metrics and checkpoints then belong to the pruned weights.
+        criterion: what scores an element: ``"magnitude"``, ``"random"``, ``"saliency"`` or
+            ``"movement"`` (see :mod:`prunetool.pruning.criteria`); None for what ``pruning_fn``
+            means.
+        pattern: what goes together: ``"elements"``, ``"channels"`` (with ``pruning_dim``, and
+            ``pruning_norm``, 2 by default), or N:M such as ``"2:4"``: of 4 consecutive elements
+            along the input dimension 2 stay. None for what ``pruning_fn`` means.
+        allocation: how a total is shared among tensors: ``"global"``, ``"uniform"``, ``"erk"`` or
+            ``"lamp"`` (see :mod:`prunetool.pruning.allocation`); None for what
+            ``use_global_unstructured`` means.
+        max_layer_sparsity: no tensor becomes sparser than this, in (0, 1]; the others give so much
+            more that the total is what was asked for.
+        min_layer_density: the same bound from the other side, in [0, 1); the stricter counts.
+        skip_unfit: leave out tensors whose shape N:M does not fit, instead of refusing them.
 
     Attributes:
         initial_masks: masks to start a fit from, by parameter name; bool, True where kept.
         plan_lines: the plan in words, once training has started.
+        planned_events: (moment, "epoch" or "step", sparsity) of each event to come, once training
+            has started; empty where that is open.
 
     Raises:
         MisconfigurationException: if ``parameter_names`` holds another name than weight and bias;
@@ -83,7 +102,7 @@ class ModelPruning(PruningHooks):
 
     def __init__(
         self,
-        pruning_fn: Callable[..., Any] | str,
+        pruning_fn: Callable[..., Any] | str = "l1_unstructured",
         parameters_to_prune: Sequence[Site] = (),
         parameter_names: list[str] | None = None,
         use_global_unstructured: bool = True,
@@ -98,7 +117,7 @@ class ModelPruning(PruningHooks):
         prune_on_train_epoch_end: bool = True,
         *,
         sparsity: float | None = None,
-        schedule: str = "cubic",
+        schedule: str | Curve = "cubic",
         start: int | str | None = None,
         end: int | str | None = None,
         every: int | str | None = None,
@@ -107,16 +126,24 @@ class ModelPruning(PruningHooks):
         default_targets: str = DOCUMENTED,
         rewind_step: int = 0,
         prune_before_validation: bool = False,
+        criterion: str | None = None,
+        pattern: str | None = None,
+        allocation: str | None = None,
+        max_layer_sparsity: float | None = None,
+        min_layer_density: float | None = None,
+        skip_unfit: bool = False,
     ) -> None:
         arguments.check_parameter_names(parameter_names or ())
-        function = arguments.resolve_pruning_fn(
-            pruning_fn, pooled=use_global_unstructured, dim=pruning_dim, norm=pruning_norm
+        axes = Axes(criterion, pattern, allocation, max_layer_sparsity, min_layer_density)
+        function = _function(
+            pruning_fn, axes, pooled=use_global_unstructured, dim=pruning_dim, norm=pruning_norm
         )
         arguments.check_amount(amount)
         arguments.check_verbose(verbose)
         arguments.check_sparsity(sparsity)
         arguments.check_choice("default_targets", default_targets, (DOCUMENTED, MATRICES))
-        arguments.check_choice("schedule", schedule, [known.value for known in Schedule])
+        if not callable(schedule):
+            arguments.check_choice("schedule", schedule, [known.value for known in Schedule])
         settings = Settings(
             function=function,
             requested=parameters_to_prune,
@@ -131,8 +158,9 @@ class ModelPruning(PruningHooks):
             rewind_step=rewind_step,
             verbose=verbose,
             sparsity=sparsity,
-            schedule=Schedule(schedule),
+            schedule=schedule if callable(schedule) else Schedule(schedule),
             window=window(start, end, every, needed=sparsity is not None),
+            skip_unfit=skip_unfit,
         )
         clock = Clock(
             settings.window,
@@ -155,10 +183,44 @@ class ModelPruning(PruningHooks):
     def apply_pruning(self, amount: float) -> None:
         """Prune ``amount`` of what remains; called at each event of a fit.
 
+        Between two fits of the same model it may be called too, to prune in rounds.
+
         Raises:
-            MisconfigurationException: outside a fit.
+            MisconfigurationException: before the first fit.
         """
         self._in_a_fit().prune(amount)
+
+    def prune_to(self, sparsity: float) -> None:
+        """Prune until the fraction ``sparsity`` in [0, 1] of all units is gone, now.
+
+        Raises:
+            MisconfigurationException: before the first fit.
+            ValueError: if the pattern or the layers' bounds do not let so much go.
+        """
+        pruner = self._in_a_fit()
+        pruner.prune(pruner.toward(sparsity))
+
+    def redraw(self) -> None:
+        """Set the targets to newly drawn initial values under their masks, now.
+
+        With masks found by rounds of training and pruning this is the control of Frankle & Carbin
+        2019: the same ticket, other weights.
+
+        Raises:
+            MisconfigurationException: before the first fit; or if a module cannot draw new values.
+        """
+        self._in_a_fit().redraw()
+
+    def shuffle_masks(self) -> None:
+        """Put the mask of each target elsewhere in it at random, now; as much stays pruned.
+
+        This is the control of Frankle et al. 2021 (arXiv 2009.08576). What comes back is zero
+        until weights are loaded.
+
+        Raises:
+            MisconfigurationException: before the first fit.
+        """
+        self._in_a_fit().shuffle()
 
     def apply_lottery_ticket_hypothesis(self) -> None:
         r"""Reset the targets to their early values under their masks.
@@ -196,6 +258,19 @@ class ModelPruning(PruningHooks):
     # --- what a fit came to -------------------------------------------------------------------
 
     @property
+    def masks(self) -> dict[str, Tensor]:
+        """The masks of all targets by parameter name: bool, True where kept; empty before a fit."""
+        if self._pruner is None:
+            return {}
+        masks = self._pruner.session.masks
+        return {target.name: masks.kept(target.name) for target in self._pruner.targets}
+
+    @property
+    def history(self) -> list[Event]:
+        """The events so far, those of the run that a resumed fit goes on with included."""
+        return list(self._pruner.history) if self._pruner else []
+
+    @property
     def target_elements(self) -> int:
         """Elements of all targets, shared tensors once; 0 before a fit."""
         return self._pruner.elements if self._pruner else 0
@@ -219,3 +294,21 @@ class ModelPruning(PruningHooks):
     def current_target(self) -> float | None:
         """The sparsity that the last event aimed at; None without ``sparsity``."""
         return self._pruner.current_target if self._pruner else None
+
+
+def _function(
+    pruning_fn: Callable[..., Any] | str,
+    axes: Axes,
+    *,
+    pooled: bool,
+    dim: int | None,
+    norm: Norm | None,
+) -> arguments.PruningFunction:
+    """Say what prunes: ``pruning_fn`` with what was said of the axes."""
+    axes.check()
+    norm = None if norm is None else arguments.as_norm(norm)
+    # An allocation that is named settles what `use_global_unstructured` would.
+    named = isinstance(pruning_fn, str)
+    as_if_pooled = pooled if axes.allocation is None else not named
+    function = arguments.resolve_pruning_fn(pruning_fn, pooled=as_if_pooled, dim=dim, norm=norm)
+    return with_axes(function, axes, pooled=pooled, dim=dim, norm=norm)

@@ -10,6 +10,7 @@ from typing import Any
 import torch.nn.utils.prune as torch_prune
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from prunetool.pruning.allocation import Allocation
 from prunetool.pruning.criteria import Criterion, Norm
 from prunetool.pruning.method import Method
 from prunetool.pruning.patterns import Channels, Elements
@@ -88,7 +89,7 @@ def _named(name: str, *, pooled: bool, dim: int | None, norm: Norm | None) -> Pr
     if pooled:
         _require_unstructured(public)
         return PruningFunction(public, _native(public) or public, public.__name__)
-    engine = _local(name, dim=dim, norm=_as_norm(norm))
+    engine = _local(name, dim=dim, norm=as_norm(norm) if norm is not None else 1)
     return PruningFunction(public, engine, name)
 
 
@@ -105,40 +106,41 @@ def _require_unstructured(method: type[torch_prune.BasePruningMethod]) -> None:
 def _native(method: type[torch_prune.BasePruningMethod]) -> Method | None:
     """Give this package's own form of torch's two unstructured classes, which it equals exactly."""
     if method is torch_prune.L1Unstructured:
-        return Method(Criterion.MAGNITUDE, Elements(), pooled=True)
+        return Method(Criterion.MAGNITUDE)
     if method is torch_prune.RandomUnstructured:
-        return Method(Criterion.RANDOM, Elements(), pooled=True)
+        return Method(Criterion.RANDOM)
     return None
 
 
 def _local(name: str, *, dim: int | None, norm: Norm) -> Method:
     match name:
         case "l1_unstructured":
-            return Method(Criterion.MAGNITUDE, Elements(), pooled=False)
+            return Method(Criterion.MAGNITUDE, Elements(), Allocation.UNIFORM)
         case "random_unstructured":
-            return Method(Criterion.RANDOM, Elements(), pooled=False)
+            return Method(Criterion.RANDOM, Elements(), Allocation.UNIFORM)
     channels = Channels(dim or 0, matrices_only=name == "ln_structured" and norm == "nuc")
     match name:
         case "ln_structured":
-            return Method(Criterion.MAGNITUDE, channels, pooled=False, norm=norm)
+            return Method(Criterion.MAGNITUDE, channels, Allocation.UNIFORM, norm)
         case "random_structured":
-            return Method(Criterion.RANDOM, channels, pooled=False)
+            return Method(Criterion.RANDOM, channels, Allocation.UNIFORM)
     raise AssertionError(f"no such method: {name}")
 
 
-def _as_norm(norm: Norm | None) -> Norm:
-    if norm is None:
-        return 1
-    if isinstance(norm, str):
-        if norm in ("fro", "nuc"):
-            return norm
-        try:
-            return float(norm)  # "inf", from a command line or a YAML file
-        except ValueError:
-            raise MisconfigurationException(
-                f"`pruning_norm`: expected a number, 'inf', 'fro' or 'nuc', got {norm!r}"
-            ) from None
-    return norm
+def as_norm(norm: Norm) -> Norm:
+    """Read a norm as a command line or a YAML file spells it.
+
+    Raises:
+        MisconfigurationException: if it is no order of :func:`torch.linalg.vector_norm`.
+    """
+    if not isinstance(norm, str) or norm in ("fro", "nuc"):
+        return norm
+    try:
+        return float(norm)  # "inf"
+    except ValueError:
+        raise MisconfigurationException(
+            f"`pruning_norm`: expected a number, 'inf', 'fro' or 'nuc', got {norm!r}"
+        ) from None
 
 
 def check_parameter_names(names: Sequence[str]) -> None:

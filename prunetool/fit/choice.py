@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule
@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import nn
 
 from prunetool.fit.arguments import PARAMETER_NAMES
-from prunetool.pruning.patterns import Pattern
+from prunetool.pruning.patterns import NOfM, Pattern
 from prunetool.pruning.targets import (
     Site,
     Target,
@@ -91,6 +91,7 @@ def choose_targets(
     exclude: Sequence[str],
     pattern: Pattern,
     explicit: bool,
+    skip_unfit: bool = False,
 ) -> list[Target]:
     """Turn sites into targets in model order: tied tensors once, names filtered, misfits left out.
 
@@ -99,20 +100,29 @@ def choose_targets(
         sites: candidates.
         include: globs that choose among the names; none means all.
         exclude: globs of names that are left out.
-        pattern: what does not fit it is left out, with a message.
+        pattern: what does not fit it is left out, with a message; but what N:M does not fit is
+            refused, unless it has one dimension and was not listed.
         explicit: the user listed the sites: one that cannot be pruned is an error. In a default
             set tensors of integers or complex numbers are left out.
+        skip_unfit: leave out what N:M does not fit as well.
 
     Raises:
-        MisconfigurationException: if a glob matches nothing, or nothing can be pruned.
+        MisconfigurationException: if a glob matches nothing, a tensor does not fit N:M, or nothing
+            can be pruned.
     """
     try:
-        targets = as_targets(model, sites if explicit else _floating(sites))
+        targets = as_targets(model, sites if explicit else _floating(model, sites))
         if include or exclude:
             targets = filter_by_name(model, targets, include=include, exclude=exclude)
     except TargetSelectionError as error:
         raise MisconfigurationException(str(error)) from None
-    misfits = {t.name: reason for t in targets if (reason := pattern.misfit(t.parameter.shape))}
+    misfits = {
+        t.name: reason
+        for t in targets
+        if (reason := pattern.misfit(t.parameter.shape, input_dim=t.input_dim))
+    }
+    if isinstance(pattern, NOfM) and not skip_unfit:
+        _refuse_unfit(pattern, targets, misfits, explicit=explicit)
     if misfits:
         name, reason = next(iter(misfits.items()))
         rank_zero_info(
@@ -128,15 +138,31 @@ def choose_targets(
     return fitting
 
 
-def _floating(sites: Sequence[Site]) -> list[Site]:
-    usable = [s for s in sites if is_lazy(p := getattr(*s)) or p.is_floating_point()]
-    if len(usable) < len(sites):
-        kinds = {str(getattr(*site).dtype) for site in sites if site not in usable}
-        rank_zero_info(
-            f"ModelPruning: left out {len(sites) - len(usable)} parameters that are not "
-            f"floating-point ({', '.join(sorted(kinds))})"
+def _refuse_unfit(
+    pattern: NOfM, targets: Sequence[Target], misfits: Mapping[str, str], *, explicit: bool
+) -> None:
+    dims = {target.name: target.parameter.dim() for target in targets}
+    refused = [name for name in misfits if explicit or dims[name] > 1]
+    if refused:
+        others = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        raise MisconfigurationException(
+            f"`pattern` {pattern} does not fit {refused[0]}{others}: {misfits[refused[0]]}; "
+            "leave it out (exclude), or set skip_unfit to leave out all that do not fit"
         )
-    return usable
+
+
+def _floating(model: nn.Module, sites: Sequence[Site]) -> list[Site]:
+    others = [
+        f"{name} ({parameter.dtype})"
+        for name, parameter in model.named_parameters()
+        if not is_lazy(parameter) and not parameter.is_floating_point()
+    ]
+    if others:
+        rank_zero_info(
+            f"ModelPruning: left out {len(others)} parameters that are not floating-point: "
+            f"{', '.join(others)}"
+        )
+    return [s for s in sites if is_lazy(p := getattr(*s)) or p.is_floating_point()]
 
 
 def in_order_of(sites: Sequence[Site], targets: Sequence[Target]) -> list[Target]:

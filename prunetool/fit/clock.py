@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from prunetool.fit.timeline import Length, Timeline, Unit, Window, timeline
-from prunetool.pruning.schedules import Schedule
+from prunetool.pruning.schedules import Curve, Schedule
 
 
 class Hook(Enum):
@@ -30,7 +30,12 @@ class Clock:
     """
 
     def __init__(
-        self, window: Window | None, schedule: Schedule, hook: Hook, *, before_validation: bool
+        self,
+        window: Window | None,
+        schedule: Schedule | Curve,
+        hook: Hook,
+        *,
+        before_validation: bool,
     ) -> None:
         self._window = window
         self._schedule = schedule

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from prunetool.fit import saved
 from prunetool.fit.choice import choose_sites, choose_targets, in_order_of
 from prunetool.fit.clock import Clock, Hook, length_of
+from prunetool.fit.interference import may_change_gradients
 from prunetool.fit.plan import announce, describe
 from prunetool.fit.pruner import Pruner
 from prunetool.fit.restoring import Restoring
@@ -24,6 +25,9 @@ from prunetool.fit.saving import write_into
 from prunetool.fit.session import Session, averaged_models
 from prunetool.fit.settings import DOCUMENTED, Settings
 from prunetool.pruning.targets import Site
+
+if TYPE_CHECKING:
+    from torch.utils.hooks import RemovableHandle
 
 Amount = int | float | Callable[[int], int | float]
 
@@ -41,12 +45,14 @@ class PruningHooks(Callback):
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.initial_masks: dict[str, Tensor] = {}
         self.plan_lines: list[str] = []
+        self.planned_events: list[tuple[int, str, float]] = []
         self._settings = settings
         self._clock = clock
         self._parameters_to_prune: Sequence[Site] = settings.requested
         self._restoring = Restoring()
         self._session: Session | None = None
         self._pruner: Pruner | None = None
+        self._handles: list[RemovableHandle] = []
 
     @abstractmethod
     def filter_parameters_to_prune(self, parameters_to_prune: Sequence[Site]) -> Sequence[Site]:
@@ -112,12 +118,14 @@ class PruningHooks(Callback):
             exclude=self._settings.exclude,
             pattern=self._settings.pattern,
             explicit=bool(self._settings.requested),
+            skip_unfit=self._settings.skip_unfit,
         )
         listed = in_order_of(sites, targets)
         self._parameters_to_prune = [target.sites[0] for target in listed]
         self._pruner = Pruner(self._settings, self._session, targets, listed)
         self._pruner.seed(trainer)
         self._clock.restart()
+        self._handles = self._gather_where_no_hook_runs(trainer, pl_module)
 
     def on_sanity_check_start(self, trainer: Any, pl_module: Any) -> None:
         """Apply masks that were loaded: the sanity check should see the pruned weights."""
@@ -130,18 +138,35 @@ class PruningHooks(Callback):
         pruner.keep_early(trainer)
         length = length_of(trainer)
         try:
+            pruner.check(self.amount)
             self._clock.settle(length, endless=self._settings.sparsity is None)
+            plan = describe(pruner, self._clock, self.amount, trainer, length)
         except ValueError as error:
             raise MisconfigurationException(str(error)) from None
-        plan = describe(pruner, self._clock, self.amount, trainer, length)
         if plan.amount is not None and plan.events is not None:
             pruner.expect(plan.amount, plan.events)
+        self.planned_events = plan.curve
         self.plan_lines = announce(plan)
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Zero the gradients of pruned elements: after AMP has unscaled, before clipping."""
+        if pl_module.automatic_optimization:
+            self._in_a_fit().gather(getattr(optimizer, "optimizer", optimizer))
         if self._session is not None and self._leads(trainer):
             self._session.mask_gradients(getattr(optimizer, "optimizer", optimizer))
+
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Mask weights that the user's code has changed since the last step."""
+        if self._session is not None and self._leads(trainer):
+            self._session.tidy()
+
+    def on_after_backward(self, trainer: Any, pl_module: Any) -> None:
+        """Under manual optimization the user clips: mask gradients before that."""
+        manual = not pl_module.automatic_optimization
+        if manual and self._session is not None and self._leads(trainer):
+            self._session.mask_all_gradients()
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -150,6 +175,11 @@ class PruningHooks(Callback):
         self._in_a_fit().keep_early(trainer)
         self._run_pruning(trainer, Hook.BATCH_END)
 
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        """Metrics of a fit belong to the pruned weights, whatever has changed them."""
+        if trainer.state.fn == "fit" and self._session is not None and self._leads(trainer):
+            self._session.settle()
+
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Events at the end of a validation within a fit: `trainer.validate` only looks."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
@@ -157,6 +187,8 @@ class PruningHooks(Callback):
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Events at the end of an epoch."""
+        if self._session is not None and self._leads(trainer):
+            self._session.settle()
         self._run_pruning(trainer, Hook.EPOCH_END)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
@@ -215,6 +247,7 @@ class PruningHooks(Callback):
         if not amount:
             return
         self.apply_pruning(amount)
+        self._in_a_fit().record(trainer)
         if self._in_a_fit().resets_after(trainer):
             self.apply_lottery_ticket_hypothesis()
 
@@ -232,8 +265,10 @@ class PruningHooks(Callback):
         if self._session is None or not self._session.belongs_to(pl_module):
             self._session = Session(pl_module, keep_values=keep_values)
         averaged = averaged_models(trainer.callbacks)
-        manual = not pl_module.automatic_optimization
-        self._session.watch(trainer.optimizers, averaged, manual=manual)
+        look_again = not pl_module.automatic_optimization or may_change_gradients(
+            trainer, pl_module, self
+        )
+        self._session.watch(trainer.optimizers, averaged, look_again=look_again)
 
     def _install(self, trainer: Any, pl_module: Any) -> None:
         pruner = self._in_a_fit()
@@ -260,7 +295,21 @@ class PruningHooks(Callback):
             )
         return self._pruner
 
+    def _gather_where_no_hook_runs(self, trainer: Any, pl_module: Any) -> list[RemovableHandle]:
+        """Under manual optimization: with `use_pl_optimizer=False` Lightning calls no hook."""
+        pruner = self._in_a_fit()
+        if pl_module.automatic_optimization or not pruner.method.criterion.needs_gradients:
+            return []
+
+        def before_step(optimizer: Any, *_ignored: Any) -> None:
+            pruner.gather(optimizer)
+
+        return [optimizer.register_step_pre_hook(before_step) for optimizer in trainer.optimizers]
+
     def _release(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
         self._restoring.close()
         if self._session is not None:
             self._session.release()

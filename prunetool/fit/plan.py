@@ -7,16 +7,20 @@ said too plainly here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from prunetool.fit.clock import Clock
 from prunetool.fit.pruner import Pruner
+from prunetool.fit.settings import Settings
 from prunetool.fit.timeline import Length, Timeline, Unit
-from prunetool.pruning.patterns import Elements
+from prunetool.pruning.schedules import sparsity_at
+
+# So many points of a curve are said; the others lie evenly between them.
+_POINTS = 8
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,12 @@ class Plan:
         where: the hook in words ("the end of every epoch").
         already: elements pruned before the fit, of ``elements``.
         rewinds: "never", "always", "but the last" or "as called".
-        pooled: amounts count over all tensors together, not in each.
+        each_tensor: amounts count in each tensor, not over all together.
         unit: "elements" or "channels".
         too_short: the training ends before ``sparsity`` is due.
+        curve: moment ("epoch" or "step" and its number) and sparsity of each event to come; empty
+            where that is open.
+        chosen_in_vain: pruning was asked for at epochs that this training does not have.
     """
 
     method: str
@@ -51,9 +58,11 @@ class Plan:
     where: str
     already: int
     rewinds: str
-    pooled: bool
+    each_tensor: bool
     unit: str
     too_short: bool = False
+    curve: list[tuple[int, str, float]] = field(default_factory=list)
+    chosen_in_vain: bool = False
 
     @property
     def compounds(self) -> bool:
@@ -68,8 +77,12 @@ def in_words(plan: Plan) -> list[str]:
     if plan.already:
         head += f" ({plan.already / plan.elements:.2%} pruned already)"
     lines = [f"{head}: {_toward_target(plan) if plan.sparsity is not None else _by_amount(plan)}"]
+    if len(plan.curve) > 1:
+        lines.append(_along(plan.curve))
     if plan.compounds and plan.amount is not None:
         lines.append(_compounding(plan))
+    if plan.chosen_in_vain:
+        lines.append("none of the epochs to prune at lies within this training: nothing is pruned")
     if plan.too_short:
         lines.append("the training ends before that: train longer, or choose an earlier end")
     lines.extend(_rewinding(plan))
@@ -90,6 +103,14 @@ def _toward_target(plan: Plan) -> str:
     return f"{plan.sparsity:.2%} sparse in {events}, {when} ({plan.schedule})"
 
 
+def _along(curve: Sequence[tuple[int, str, float]]) -> str:
+    """Give the curve, thinned evenly where it is long; its last point always."""
+    step = -(-len(curve) // _POINTS)
+    points = [*curve[(len(curve) - 1) % step :: step]]
+    words = [f"{sparsity:.2%} after {moment}" for moment, _, sparsity in points]
+    return f"planned by {curve[0][1]}: {', '.join(words)}"
+
+
 def _by_amount(plan: Plan) -> str:
     if plan.amount is None:
         return f"as much as `amount` says for the epoch, at {plan.where}"
@@ -97,7 +118,7 @@ def _by_amount(plan: Plan) -> str:
         much = f"{plan.amount:.2%} of the {plan.unit} that remain"
     else:
         much = f"{plan.amount} {plan.unit}"
-    if not plan.pooled:
+    if plan.each_tensor:
         much += " in each tensor"
     count = "" if plan.events is None else f", {plan.events} times"
     return f"{much} at {plan.where}{count}"
@@ -140,28 +161,56 @@ def describe(
         rewinds = "as called"
     else:
         rewinds = "but the last" if settings.rewinds else "never"
-    events = clock.events_to_come(trainer, length)
+    events, in_vain = _events(settings.applies, clock, trainer, length)
     return Plan(
         method=settings.function.log_name,
         elements=pruner.elements,
         tensors=len(pruner.targets),
         sparsity=settings.sparsity,
-        schedule=settings.schedule.value,
+        schedule=settings.schedule_name,
         amount=None if callable(amount) else amount,
-        # A callable of the epoch may count its calls: it is never called ahead of time.
-        events=None
-        if callable(settings.applies)
-        else events * bool(settings.applies)
-        if events is not None
-        else None,
+        events=events,
         timeline=clock.timeline,
         where=clock.where,
         already=pruner.pruned,
         rewinds=rewinds,
-        pooled=settings.pooled,
-        unit="elements" if isinstance(settings.pattern, Elements) else "channels",
+        each_tensor=settings.each_tensor_for_itself,
+        unit=settings.unit,
         too_short=bool(settings.sparsity) and _ends_before(clock.timeline, length),
+        curve=_curve(settings, clock, length) if settings.applies is True else [],
+        chosen_in_vain=in_vain,
     )
+
+
+def _events(
+    applies: bool | Callable[[int], bool], clock: Clock, trainer: Any, length: Length
+) -> tuple[int | None, bool]:
+    """Count the events to come, None where that is open; and whether epochs were chosen in vain.
+
+    A callable of the epoch may count its calls: it is never called ahead of time. One that has
+    ``epochs``, the set of those at which it is true, need not be.
+    """
+    events = clock.events_to_come(trainer, length)
+    if not callable(applies):
+        return (None if events is None else events * bool(applies)), False
+    chosen = getattr(applies, "epochs", None)
+    if chosen is None or events is None or clock.timeline is not None or length.epochs is None:
+        return None, False
+    count = sum(epoch in chosen for epoch in range(length.epochs - events, length.epochs))
+    return count, not count
+
+
+def _curve(settings: Settings, clock: Clock, length: Length) -> list[tuple[int, str, float]]:
+    timeline, sparsity = clock.timeline, settings.sparsity
+    total = length.in_unit(timeline.unit) if timeline is not None else None
+    if timeline is None or not sparsity or total is None:
+        return []
+    unit = "epoch" if timeline.unit is Unit.EPOCHS else "step"
+    return [
+        (m, unit, sparsity_at(settings.schedule, timeline.progress(m), target=sparsity))
+        for m in timeline.moments(total)
+        if m > clock.done
+    ]
 
 
 def _ends_before(timeline: Timeline | None, length: Length) -> bool:

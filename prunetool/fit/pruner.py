@@ -11,14 +11,18 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from prunetool.fit.clock import Clock, ends_training
+from prunetool.fit.forecast import elements_of, units_in_the_end
+from prunetool.fit.history import Event, as_rows, from_rows
 from prunetool.fit.logs import log_event, pruned_counts
 from prunetool.fit.session import Session
 from prunetool.fit.settings import Settings
-from prunetool.pruning.allocation import remaining_after, share_toward
+from prunetool.pruning.amounts import ShareToward, share_toward, units_at
 from prunetool.pruning.custom import prune_with
-from prunetool.pruning.method import Method, elements_at, prune
+from prunetool.pruning.gathering import Gathered
+from prunetool.pruning.method import Method, choose
 from prunetool.pruning.rewind import EarlyWeights, resampled
 from prunetool.pruning.schedules import sparsity_at
+from prunetool.pruning.shuffle import shuffled
 from prunetool.pruning.targets import Target
 
 
@@ -45,6 +49,11 @@ class Pruner:
         self.targets = list(targets)
         self.listed = list(listed)
         self.current_target: float | None = None
+        self.history: list[Event] = []
+        engine = settings.function.engine
+        # A user's own method counts elements, as torch does.
+        self.method = engine if isinstance(engine, Method) else Method()
+        self._gathered = Gathered(self.method.criterion)
         self._compounded: int | None = None
         self._early: EarlyWeights | None = None
         self._generator = torch.Generator()
@@ -65,9 +74,39 @@ class Pruner:
         """How many elements are pruned in the end, if all goes to plan; None where that is open."""
         if self.settings.sparsity is None:
             return self._compounded
-        shapes = [target.parameter.shape for target in self.targets]
-        pattern, pooled = self.settings.pattern, self.settings.pooled
-        return elements_at(pattern, shapes, self.settings.sparsity, pooled=pooled)
+        rooms = self.method.rooms(self.targets)
+        aim = ShareToward(0.0, sparsity=self.settings.sparsity)
+        units = units_in_the_end(self.method, rooms, aim, events=1)
+        planned = elements_of(self.method, rooms, units)
+        if not isinstance(units, int) or planned == units:
+            return planned
+        # Which channels go, and so how many elements, is known only once they have gone.
+        return self.pruned if self._units_gone() >= units else max(planned, self.pruned + 1)
+
+    def check(self, amount: float | Callable[[int], float]) -> None:
+        """Find out before the training what could never be reached.
+
+        Raises:
+            ValueError: saying what is asked for and what is possible.
+        """
+        rooms = self.method.rooms(self.targets, self.session.masks)
+        units, most = sum(room.units for room in rooms), sum(room.most for room in rooms)
+        sparsity = self.settings.sparsity
+        if sparsity is not None:
+            if units_at(sparsity, units) > most:
+                raise ValueError(
+                    f"sparsity: {sparsity:g} of {units} {self.settings.unit} cannot be reached: "
+                    f"the pattern and the layers' bounds let {most} go ({most / units:.4f})"
+                )
+        elif isinstance(amount, int):
+            each = self.settings.each_tensor_for_itself
+            small = min(rooms, key=lambda room: room.units)
+            if amount > (small.units if each else units):
+                name = self.targets[rooms.index(small)].name if each else "all targets together"
+                raise ValueError(
+                    f"amount: expected at most the {small.units if each else units} "
+                    f"{self.settings.unit} of {name}, got {amount}"
+                )
 
     def seed(self, trainer: Any) -> None:
         """Seed the random choices from the run's seed, the same on every rank."""
@@ -86,36 +125,43 @@ class Pruner:
             )
         self._early = EarlyWeights.of(self.targets)
 
+    def gather(self, optimizer: torch.optim.Optimizer) -> None:
+        """Before a step of ``optimizer``: add its gradients to the scores that are made of them."""
+        if self._gathered.criterion.needs_gradients:
+            stepped = {id(p) for group in optimizer.param_groups for p in group["params"]}
+            self._gathered.step([t for t in self.targets if id(t.parameter) in stepped])
+
     def expect(self, amount: float, events: int) -> None:
         """Work out what ``events`` events to come of a fixed ``amount`` compound to."""
         if not isinstance(self.settings.function.engine, Method):
             return  # a user's own method prunes what it likes
-        pattern, masks = self.settings.pattern, self.session.masks
-        sizes = [target.parameter.numel() for target in self.targets]
-        units = [pattern.units(target.parameter.shape) for target in self.targets]
-        left = [int(pattern.remaining(masks.pruned(t.name)).sum()) for t in self.targets]
-        if self.settings.pooled:
-            sizes, units, left = [sum(sizes)], [sum(units)], [sum(left)]
-        self._compounded = sum(
-            size - size // unit * remaining_after(amount, count, events=events)
-            for size, unit, count in zip(sizes, units, left, strict=True)
-        )
+        rooms = self.method.rooms(self.targets, self.session.masks)
+        units = units_in_the_end(self.method, rooms, amount, events=events)
+        self._compounded = elements_of(self.method, rooms, units)
 
     def amount_at(
         self, moment: int, epoch: int, clock: Clock, amount: float | Callable[[int], float]
     ) -> float:
-        """Give what the event at ``moment`` removes: ``amount``, or the way to the sparsity."""
+        """Give what the event at ``moment`` removes: ``amount``, or the way to the sparsity.
+
+        Raises:
+            MisconfigurationException: if a curve of the user's own gives no fraction.
+        """
         sparsity = self.settings.sparsity
         if sparsity is None:
             return amount(epoch) if callable(amount) else amount
         assert clock.timeline is not None
         progress = clock.timeline.progress(moment)
-        self.current_target = sparsity_at(self.settings.schedule, progress, target=sparsity)
-        pattern, masks = self.settings.pattern, self.session.masks
-        total = sum(pattern.units(target.parameter.shape) for target in self.targets)
-        remaining = [pattern.remaining(masks.pruned(t.name)).sum() for t in self.targets]
-        removed = total - sum(int(count) for count in remaining)
-        return share_toward(self.current_target, removed=removed, total=total)
+        try:
+            self.current_target = sparsity_at(self.settings.schedule, progress, target=sparsity)
+        except ValueError as error:
+            raise MisconfigurationException(str(error)) from None
+        return self.toward(self.current_target)
+
+    def toward(self, sparsity: float) -> ShareToward:
+        """Express an absolute sparsity as a share of the units that remain."""
+        total = sum(self.method.pattern.units(target.parameter.shape) for target in self.targets)
+        return share_toward(sparsity, removed=self._units_gone(), total=total)
 
     def prune(self, amount: float) -> None:
         """Prune once: extend the masks, make everything obey them, and log."""
@@ -123,11 +169,21 @@ class Pruner:
         before = pruned_counts(masks, self.listed)
         self.session.remember_values()
         if isinstance(engine, Method):
-            prune(engine, self.targets, masks, amount, generator=self._generator)
+            chosen = choose(
+                engine,
+                self.targets,
+                masks,
+                amount,
+                generator=self._generator,
+                gathered=self._gathered,
+            )
+            self._warn_of_emptied(chosen)
+            for name, pruned in chosen.items():
+                masks.put(name, pruned)
         else:
             prune_with(engine, self.listed, masks, amount, generator=self._generator)
+        self._gathered.event()
         self.session.settle()
-        self._warn_of_emptied(before)
         if self.settings.verbose:
             log_event(
                 self.settings.function.log_name,
@@ -138,17 +194,25 @@ class Pruner:
                 each_tensor=self.settings.verbose == 2,
             )
 
-    def _warn_of_emptied(self, before: Sequence[int]) -> None:
+    def record(self, trainer: Any) -> None:
+        """Note what an event came to."""
+        achieved = self.pruned / self.elements
+        epoch, step = int(trainer.current_epoch) + 1, int(trainer.global_step)
+        self.history.append(Event(epoch, step, self.current_target, achieved))
+
+    def _warn_of_emptied(self, chosen: Mapping[str, torch.Tensor]) -> None:
         emptied = [
             target.name
-            for target, was in zip(self.listed, before, strict=True)
+            for target in self.listed
             if target.parameter.dim() > 1  # a bias or a norm's shift can do without
-            and was < target.parameter.numel() == self.session.masks.count(target.name)
+            and target.name in chosen
+            and self.session.masks.count(target.name) < target.parameter.numel()
+            and bool(chosen[target.name].all())
         ]
         if emptied:
             rank_zero_warn(
                 f"ModelPruning: nothing is left of {', '.join(emptied)}; if that cuts the network, "
-                "leave it out (exclude), or prune less"
+                "keep some of it (max_layer_sparsity), leave it out (exclude), or prune less"
             )
 
     def resets_after(self, trainer: Any) -> bool:
@@ -179,9 +243,41 @@ class Pruner:
         for target in self.targets:
             self.session.reset(target, drawn.get(target.name, self._early.value(target)))
 
+    def redraw(self) -> None:
+        """Set the targets to newly drawn initial values, under their masks.
+
+        Raises:
+            MisconfigurationException: naming targets whose module cannot draw any.
+        """
+        drawn = resampled(self.targets, generator=self._generator)
+        missing = [target.name for target in self.targets if target.name not in drawn]
+        if missing:
+            raise MisconfigurationException(
+                f"no new values can be drawn for {', '.join(missing)}: the module that holds "
+                "it has no reset_parameters()"
+            )
+        for target in self.targets:
+            self.session.reset(target, drawn[target.name])
+
+    def shuffle(self) -> None:
+        """Put each mask elsewhere in its tensor at random; weights that come back are zero."""
+        masks, pattern = self.session.masks, self.method.pattern
+        for target in self.targets:
+            pruned = masks.pruned(target.name)
+            dim, generator = target.input_dim, self._generator
+            masks.put(target.name, shuffled(pruned, pattern, input_dim=dim, generator=generator))
+        self.session.settle()
+
+    def _units_gone(self) -> int:
+        return sum(self.method.lost(target, self.session.masks) for target in self.targets)
+
     def state(self) -> dict[str, Any]:
         """Give what a checkpoint keeps of this callback alone."""
-        return {"generator": self._generator.get_state()}
+        return {
+            "generator": self._generator.get_state(),
+            "gathered": self._gathered.state(),
+            "history": as_rows(self.history),
+        }
 
     def early(self) -> dict[str, torch.Tensor]:
         """Give the early weights for a checkpoint; empty where none are kept."""
@@ -190,5 +286,7 @@ class Pruner:
     def load(self, state: Mapping[str, Any], early: Mapping[str, torch.Tensor]) -> None:
         """Take up where :meth:`state` and :meth:`early` were saved."""
         self._generator.set_state(state["generator"].cpu())
+        self._gathered.load(state.get("gathered", {}), self.targets)
+        self.history = from_rows(state.get("history", []))
         if early and all(target.name in early for target in self.targets):
             self._early = EarlyWeights({t.name: early[t.name] for t in self.targets})

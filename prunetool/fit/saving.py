@@ -38,7 +38,7 @@ def write_into(
     saved.describe(checkpoint, model)
     if "callbacks" in checkpoint:
         checkpoint["callbacks"][key] = state
-    session.mask_averaged()
+    session.settle()  # weights that the user's code has changed since the last step
     names = _masked_names(model, session)
     for where in _WEIGHTS:
         if where in checkpoint:

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from prunetool.fit.interference import sharing_storage
 from prunetool.fit.layout import Found, reparametrise
+from prunetool.fit.stepping import Stepping
 from prunetool.pruning.masks import MaskSet
 from prunetool.pruning.targets import Target
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
-    from torch.utils.hooks import RemovableHandle
 
 
 class Session:
@@ -36,26 +37,18 @@ class Session:
         self.keep_values = keep_values
         self._model: weakref.ref[nn.Module] | None = weakref.ref(model)
         self._targets: dict[str, Target] = {}
-        self._names: dict[int, str] = {}
         self._originals: dict[str, Tensor] = {}
-        self._optimizers: list[Optimizer] = []
         self._averaged: list[nn.Module] = []
-        self._handles: list[RemovableHandle] = []
+        self._stepping = Stepping(self.masks)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to one process: the model's reference, hooks and optimizers."""
-        fit: dict[str, Any] = {
-            "_model": None,
-            "_names": {},
-            "_optimizers": [],
-            "_averaged": [],
-            "_handles": [],
-        }
-        return {**self.__dict__, **fit}
+        return {**self.__dict__, "_model": None, "_averaged": [], "_stepping": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._names = {id(target.parameter): name for name, target in self._targets.items()}
+        self._stepping = Stepping(self.masks)
+        self._know_parameters()
 
     def belongs_to(self, model: nn.Module) -> bool:
         """Whether this session's masks are those of ``model``."""
@@ -66,32 +59,31 @@ class Session:
         for target in targets:
             self.masks.add(target.name, target.parameter)
             self._targets[target.name] = target
-            self._names[id(target.parameter)] = target.name
+        self._know_parameters()
 
     def watch(
-        self, optimizers: Iterable[Optimizer], averaged: Iterable[nn.Module], *, manual: bool
+        self,
+        optimizers: Iterable[Optimizer],
+        averaged: Iterable[nn.Module],
+        *,
+        look_again: bool = False,
     ) -> None:
-        """Mask weights after every step of ``optimizers``, and whatever ``averaged`` models hold.
+        """Mask what goes into and comes out of every step, and whatever ``averaged`` models hold.
 
         Args:
             optimizers: torch's own optimizers, not Lightning's wrappers.
             averaged: models that average the weights; see :func:`averaged_models`.
-            manual: under manual optimization, gradients are masked before a step as well: with
-                ``use_pl_optimizer=False`` Lightning's hook for it does not run. (Under automatic
-                optimization the backward pass runs inside the step, after this hook.)
+            look_again: under manual optimization, and where the user's code may change gradients
+                (:func:`prunetool.fit.interference.may_change_gradients`): mask them right before
+                each step too.
         """
-        self.release()
-        self._optimizers, self._averaged = list(optimizers), list(averaged)
-        for optimizer in self._optimizers:
-            self._handles.append(optimizer.register_step_post_hook(self._after_step))
-            if manual:
-                self._handles.append(optimizer.register_step_pre_hook(self._before_step))
+        self._stepping.watch(optimizers, look_again=look_again)
+        self._averaged = list(averaged)
 
     def release(self) -> None:
         """Remove every hook and let go of the optimizers; the masks stay."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles, self._optimizers, self._averaged = [], [], []
+        self._stepping.release()
+        self._averaged = []
 
     def take(self, found: Found) -> None:
         """Add masks that were loaded or found; unknown names are left out.
@@ -139,11 +131,12 @@ class Session:
 
     def settle(self) -> None:
         """Make everything obey the masks: weights, averaged weights, optimizer state."""
-        for name, target in self._targets.items():
-            self.masks.zero_(name, target.parameter)
-            for optimizer in self._optimizers:
-                self._zero_state(name, target.parameter, optimizer)
+        self._stepping.settle()
         self.mask_averaged()
+
+    def tidy(self) -> None:
+        """Mask the weights that were changed by hand since the last step; costs next to nothing."""
+        self._stepping.tidy()
 
     def mask_averaged(self) -> None:
         """Mask the averaged copies; averages of zeros then stay zero."""
@@ -154,9 +147,11 @@ class Session:
 
     def mask_gradients(self, optimizer: Optimizer) -> None:
         """Zero the gradients of pruned elements among the optimizer's parameters."""
-        for name, parameter in self._masked(optimizer):
-            if parameter.grad is not None:
-                self.masks.zero_(name, parameter.grad)
+        self._stepping.mask_gradients(optimizer)
+
+    def mask_all_gradients(self) -> None:
+        """Zero the gradients of all pruned elements: under manual optimization, after backward."""
+        self._stepping.mask_all_gradients()
 
     def leave_masks_on_modules(self) -> None:
         """Hand the masks to torch: ``NAME_orig``, ``NAME_mask`` and the hook on every target."""
@@ -170,25 +165,12 @@ class Session:
                 reparametrise(site, self.masks.kept(name))
         self._originals.clear()
 
-    def _masked(self, optimizer: Optimizer) -> Iterable[tuple[str, Tensor]]:
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                name = self._names.get(id(parameter))
-                if name is not None:
-                    yield name, parameter
-
-    def _before_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        self.mask_gradients(optimizer)
-
-    def _after_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        for name, parameter in self._masked(optimizer):
-            self.masks.zero_(name, parameter)
-
-    def _zero_state(self, name: str, parameter: Tensor, optimizer: Optimizer) -> None:
-        # Momentum left on a pruned element would move it at the next step.
-        for value in optimizer.state.get(parameter, {}).values():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
-                self.masks.zero_(name, value)
+    def _know_parameters(self) -> None:
+        model = self._model() if self._model is not None else None
+        self._stepping.know(
+            {name: target.parameter for name, target in self._targets.items()},
+            entangled=sharing_storage(model) if model is not None else (),
+        )
 
 
 def averaged_models(callbacks: Iterable[object]) -> list[nn.Module]:

@@ -9,9 +9,10 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from prunetool.fit.arguments import PruningFunction
 from prunetool.fit.timeline import Moment, Window
+from prunetool.pruning.allocation import Allocation
 from prunetool.pruning.method import Method
-from prunetool.pruning.patterns import Elements, Pattern
-from prunetool.pruning.schedules import Schedule
+from prunetool.pruning.patterns import Channels, Elements, Pattern
+from prunetool.pruning.schedules import Curve, Schedule
 from prunetool.pruning.targets import Site
 
 DOCUMENTED, MATRICES = "documented", "matrices"
@@ -24,6 +25,8 @@ class Settings:
     Attributes:
         rewinds: whether to reset to early values: always (but after the last epoch), never, or as
             a callable of the epoch says.
+        skip_unfit: leave out what an N:M pattern does not fit, instead of refusing it.
+        schedule: the curve to ``sparsity``.
     """
 
     function: PruningFunction
@@ -39,8 +42,9 @@ class Settings:
     rewind_step: int
     verbose: int
     sparsity: float | None
-    schedule: Schedule
+    schedule: Schedule | Curve
     window: Window | None
+    skip_unfit: bool = False
 
     @property
     def pattern(self) -> Pattern:
@@ -49,10 +53,22 @@ class Settings:
         return engine.pattern if isinstance(engine, Method) else Elements()
 
     @property
-    def pooled(self) -> bool:
-        """Whether all tensors compete."""
+    def each_tensor_for_itself(self) -> bool:
+        """Whether an amount counts in each tensor, not over all together."""
         engine = self.function.engine
-        return engine.pooled if isinstance(engine, Method) else True
+        return isinstance(engine, Method) and engine.allocation is Allocation.UNIFORM
+
+    @property
+    def unit(self) -> str:
+        """What amounts count, in words."""
+        return "channels" if isinstance(self.pattern, Channels) else "elements"
+
+    @property
+    def schedule_name(self) -> str:
+        """The curve in words."""
+        if isinstance(self.schedule, Schedule):
+            return self.schedule.value
+        return getattr(self.schedule, "__name__", type(self.schedule).__name__)
 
 
 def window(

@@ -1,117 +1,111 @@
-"""How many units go, and from which tensors: a share of what remains, or a total to arrive at.
+"""How a number of units is shared among tensors, without a look at their scores.
 
-A pool is a set of tensors that compete with each other: all of them (global), or each alone.
+=========  =========================================================================================
+global     all units compete in one pool, whatever their tensor
+uniform    the same share of every tensor
+erk        Erdős-Rényi-Kernel: a density in proportion to (sum of the shape) / (product of the
+           shape); Mocanu et al. 2018, arXiv 1707.04780; Evci et al. 2020, arXiv 1911.11134
+lamp       by the LAMP scores of all units; Lee et al. 2021, arXiv 2010.07611 (``lamp.py``)
+=========  =========================================================================================
+
+Global and LAMP need the scores; they are decided where those are (``method.py``).
 """
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
 from collections.abc import Sequence
-from numbers import Integral, Real
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+
+from prunetool.pruning.apportion import apportion
 
 
-class ShareToward(float):
-    """A share of what remains that brings the targets to an absolute sparsity.
+class Allocation(Enum):
+    """Who gives how much."""
 
-    As a number it is the share, in [0, 1]; handed on unchanged, the engine takes
-    :attr:`sparsity` instead and lands on that total to the element.
+    GLOBAL = "global"
+    UNIFORM = "uniform"
+    ERK = "erk"
+    LAMP = "lamp"
+
+
+@dataclass(frozen=True)
+class Room:
+    """What can go of one tensor, in units of its pattern.
 
     Attributes:
-        sparsity: the fraction of all units to be gone after the event, in [0, 1].
+        shape: of the tensor.
+        units: all of it.
+        lost: gone already.
+        most: that may be gone in the end, between ``lost`` and ``units``.
     """
 
-    sparsity: float
+    shape: tuple[int, ...]
+    units: int
+    lost: int
+    most: int
 
-    def __new__(cls, share: float, *, sparsity: float) -> ShareToward:
-        """Make the share ``share`` that stands for the absolute ``sparsity``."""
-        made = super().__new__(cls, share)
-        made.sparsity = sparsity
-        return made
+    @property
+    def open(self) -> int:
+        """Units that may go from here on."""
+        return self.most - self.lost
 
 
-def units_to_remove(amount: float, remaining: int) -> int:
-    """Turn an amount into a number of units, as ``torch.nn.utils.prune`` does.
+# A sparsity that was computed as 1 - density is off by less; no tensor has units so fine.
+_ROUNDED = 2.0**-52
+
+
+def most_at(max_sparsity: float, units: int, prunable: int) -> int:
+    """Count the units of a tensor that may go at most.
 
     Args:
-        amount: a float in [0, 1] is a share of ``remaining``, rounded half to even; an integer
-            is the number itself.
-        remaining: units that are not pruned yet.
-
-    Raises:
-        TypeError: if ``amount`` is not a real number.
-        ValueError: if it is outside its interval.
+        max_sparsity: no tensor may be sparser, in [0, 1].
+        units: of the tensor.
+        prunable: that its pattern lets go.
     """
-    if isinstance(amount, bool) or not isinstance(amount, Real):
-        raise TypeError(f"amount: expected an int or a float, got {amount!r}")
-    if isinstance(amount, Integral):
-        if not 0 <= amount <= remaining:
-            raise ValueError(
-                f"amount={amount}: expected a number of units between 0 and the {remaining} that "
-                "remain; give a float in [0, 1] for a share of them"
-            )
-        return int(amount)
-    if not 0.0 <= amount <= 1.0:  # also refuses NaN
-        raise ValueError(f"amount={amount}: expected a float in [0, 1] or a non-negative int")
-    return round(amount * remaining)
+    within = int(max_sparsity * units)
+    # 0.29 * 100 is 28.999..., and 1 - 0.9 is 0.0999...: one more may still be within.
+    while within < units and (within + 1) / units <= max_sparsity + _ROUNDED:
+        within += 1
+    return min(within, prunable)
 
 
-def remaining_after(amount: float, remaining: int, *, events: int) -> int:
-    """Count the units that are left after ``events`` events that each remove ``amount``.
+def uniform(rooms: Sequence[Room], total: int) -> list[int]:
+    """Share out ``total`` gone units: of each tensor the same share, within its room.
 
-    An integer amount that exceeds what is left takes all of it.
+    Returns:
+        Units gone of each tensor; their sum is ``total`` if there is room for it.
     """
-    for _ in range(events):
-        whole = isinstance(amount, Integral)
-        remaining -= units_to_remove(min(amount, remaining) if whole else amount, remaining)
-    return remaining
+    return apportion(
+        [room.units for room in rooms],
+        total,
+        least=[room.lost for room in rooms],
+        most=[room.most for room in rooms],
+    )
 
 
-def units_at(sparsity: float, total: int) -> int:
-    """Count the units gone at ``sparsity`` in [0, 1] of ``total``, rounded half to even."""
-    return round(sparsity * total)
+def erk(rooms: Sequence[Room], total: int) -> list[int]:
+    """Share out ``total`` gone units so that densities are Erdős-Rényi-Kernel, within the rooms.
 
+    The density of a tensor is ``level * sum(shape) / prod(shape)``, at most 1, with the one level
+    at which the kept units sum up; a tensor of one dimension so stays dense as long as any.
 
-def uniform(
-    sizes: Sequence[int], total: int, *, at_least: Sequence[int] | None = None
-) -> list[int]:
-    """Share ``total`` among tensors in proportion to their sizes, to the unit.
-
-    Each gets the whole part of its proportion; what is missing goes one by one to the largest
-    fractions, the first tensor first among equals (the method of largest remainders).
-
-    Args:
-        sizes: units of each tensor, not negative.
-        total: units to share out, in [0, sum(sizes)].
-        at_least: units that each tensor has lost already and keeps. A larger total can mean less
-            for a small tensor (the Alabama paradox); it keeps what it has, and the others get so
-            much less that the sum is right. All of ``total`` is passed only where these alone are
-            more.
+    Returns:
+        Units gone of each tensor; their sum is ``total`` if there is room for it.
     """
-    everything = sum(sizes)
-    least = [0] * len(sizes) if at_least is None else list(at_least)
-    if everything == 0 or sum(least) >= total:
-        return least
-    # Integers throughout: a float product could lose a unit in a large tensor.
-    whole = [size * total // everything for size in sizes]
-    fractions = [size * total % everything for size in sizes]
-
-    def lowered(level: int) -> list[int]:
-        return [max(part - level, low) for part, low in zip(whole, least, strict=True)]
-
-    levels = range(max(whole) + 1)
-    level = bisect_left(levels, True, key=lambda level: sum(lowered(level)) <= total)
-    shares = lowered(level)
-    open_to_more = [i for i, low in enumerate(least) if whole[i] - level >= low]
-    open_to_more.sort(key=lambda i: (-fractions[i], i))
-    for i in open_to_more[: total - sum(shares)]:
-        shares[i] += 1
-    return shares
+    kept = apportion(
+        [_erk_weight(room) for room in rooms],
+        sum(room.units for room in rooms) - total,
+        least=[room.units - room.most for room in rooms],
+        most=[room.units - room.lost for room in rooms],
+    )
+    return [room.units - keep for room, keep in zip(rooms, kept, strict=True)]
 
 
-def share_toward(sparsity: float, *, removed: int, total: int) -> ShareToward:
-    """Express an absolute sparsity as a share of what remains of ``total`` units."""
-    missing = max(0, units_at(sparsity, total) - removed)
-    remaining = total - removed
-    share = missing / remaining if remaining else 0.0
-    return ShareToward(min(share, 1.0) if math.isfinite(share) else 0.0, sparsity=sparsity)
+def _erk_weight(room: Room) -> Fraction:
+    """Units kept at level 1: the units times the density."""
+    elements = 1
+    for size in room.shape:
+        elements *= size
+    return Fraction(room.units * sum(room.shape), elements) if elements else Fraction(0)

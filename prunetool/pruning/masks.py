@@ -13,27 +13,38 @@ import torch
 from torch import Tensor
 
 from prunetool.pruning.bits import pack_bits, unpack_bits
+from prunetool.pruning.zeroing import (
+    WORDS,
+    fits_words,
+    raise_by_words_,
+    zero_by_bits_,
+    zero_by_words_,
+)
 
 
 class MaskSet:
-    """One mask a parameter, one byte an element, on the parameter's device.
+    """One mask a parameter, on the parameter's device: one byte an element.
 
-    Masks only grow: :meth:`prune` adds to what is pruned and nothing here takes away.
+    A CPU parameter that is masked at every step has its mask in words as wide as its elements
+    instead (four bytes for float32): see :mod:`prunetool.pruning.zeroing`. What is asked of the
+    set and what it answers is the same in either form.
+
+    :meth:`prune` adds to what is pruned; only :meth:`put` can take away.
     """
 
     def __init__(self) -> None:
-        # True where *pruned*: the form that masked_fill_ takes, so that no step has to invert.
-        self._pruned: dict[str, Tensor] = {}
+        # bool, True where *pruned* (the form that masked_fill_ takes), or words, 0 where pruned.
+        self._held: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
 
     def __contains__(self, name: str) -> bool:
-        return name in self._pruned
+        return name in self._held
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._pruned)
+        return iter(self._held)
 
     def __len__(self) -> int:
-        return len(self._pruned)
+        return len(self._held)
 
     def add(self, name: str, parameter: Tensor) -> None:
         """Make sure that ``name`` has a mask like ``parameter``: its shape, device and layout.
@@ -41,51 +52,94 @@ class MaskSet:
         Raises:
             ValueError: if there is one already and its shape differs.
         """
-        known = self._pruned.get(name)
-        if known is None:
-            self._pruned[name] = torch.zeros_like(parameter, dtype=torch.bool, requires_grad=False)
-            self._counts[name] = 0
-            return
-        if known.shape != parameter.shape:
+        known = self._held.get(name)
+        if known is not None and known.shape != parameter.shape:
             raise ValueError(
                 f"{name}: the mask has shape {tuple(known.shape)}, "
                 f"the parameter {tuple(parameter.shape)}"
             )
         placed = torch.zeros_like(parameter, dtype=torch.bool, requires_grad=False)
-        self._pruned[name] = placed.copy_(known)
+        self._held[name] = placed if known is None else placed.copy_(self.pruned(name))
+        self._counts.setdefault(name, 0)
 
     def prune(self, name: str, where: Tensor) -> None:
         """Prune the elements of ``name`` that are True in ``where``, beside those that are."""
-        pruned = self._pruned[name]
+        pruned = self.pruned(name)
         pruned |= where.to(pruned.device)
-        self._counts[name] = int(pruned.sum())
+        self._held[name] = pruned
+        self._counts[name] = int(pruned.count_nonzero())
+
+    def put(self, name: str, pruned: Tensor) -> None:
+        """Make ``pruned``, bool and of the same shape, the mask of ``name``: True if pruned."""
+        held = self._held[name]
+        self._counts[name] = int(pruned.count_nonzero())
+        if pruned.device == held.device and pruned.stride() == held.stride():
+            self._held[name] = pruned
+        else:
+            self._held[name] = torch.empty_like(held, dtype=torch.bool).copy_(pruned)
 
     def pruned(self, name: str) -> Tensor:
         """Give the bool tensor that is True where ``name`` is pruned. Do not change it."""
-        return self._pruned[name]
+        held = self._held[name]
+        return held if held.dtype == torch.bool else held == 0
 
     def kept(self, name: str) -> Tensor:
         """Give the mask of ``name`` as the field writes it: True where an element is kept."""
-        return ~self._pruned[name]
+        held = self._held[name]
+        return ~held if held.dtype == torch.bool else held != 0
 
     def count(self, name: str) -> int:
         """Count the pruned elements of ``name``."""
         return self._counts[name]
 
-    def zero_(self, name: str, tensor: Tensor) -> None:
+    def bytes_held(self, name: str) -> int:
+        """Give the bytes that the mask of ``name`` takes as it is held now."""
+        return self._held[name].nbytes
+
+    def zero_(self, name: str, tensor: Tensor, *, every_step: bool = False) -> None:
         """Set the pruned elements of ``tensor``, which has the shape of ``name``, to zero in place.
 
         NaN and infinities become zero too, which a product with the mask would not do.
+
+        Args:
+            name: of the mask.
+            tensor: of any dtype, device and layout; gradients may be sparse.
+            every_step: the same is asked at every step of a training: hold the mask in the form
+                that is fastest for ``tensor``, at the price of its memory.
         """
-        if self._counts[name]:
-            with torch.no_grad():
-                tensor.masked_fill_(self._pruned[name].to(tensor.device), 0)
+        if not self._counts[name]:
+            return
+        held = self._held[name]
+        if every_step and held.dtype == torch.bool and fits_words(tensor, held.device):
+            held = self._held[name] = held.to(WORDS[tensor.element_size()]).sub_(1)
+        with torch.no_grad():
+            if self._has_words_for(name, tensor):
+                zero_by_words_(tensor, held)
+            else:
+                zero_by_bits_(tensor, self.pruned(name))
+
+    def raise_zeros_(self, name: str, tensor: Tensor, value: float) -> None:
+        """Set the pruned elements of ``tensor``, all of which are +0.0, to ``value`` in place.
+
+        Only while the mask is held in words as wide as the elements of ``tensor``; otherwise
+        nothing happens.
+        """
+        if self._has_words_for(name, tensor):
+            raise_by_words_(tensor, self._held[name], value)
+
+    def in_words(self, name: str) -> bool:
+        """Whether the mask of ``name`` is held in words, since it is used at every step."""
+        return self._held[name].dtype != torch.bool
+
+    def _has_words_for(self, name: str, tensor: Tensor) -> bool:
+        held = self._held[name]
+        return fits_words(tensor, held.device) and held.dtype == WORDS[tensor.element_size()]
 
     def packed(self) -> dict[str, dict[str, Any]]:
         """Pack every mask into one bit an element, for a checkpoint: ``{name: {shape, bits}}``."""
         return {
-            name: {"shape": list(pruned.shape), "bits": pack_bits(~pruned)}
-            for name, pruned in self._pruned.items()
+            name: {"shape": list(held.shape), "bits": pack_bits(self.kept(name))}
+            for name, held in self._held.items()
         }
 
 

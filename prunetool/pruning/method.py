@@ -1,37 +1,218 @@
-"""A pruning method, and one event of it: score, share out, choose, extend the masks."""
+"""A pruning method, and one event of it: score, share out, choose."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from prunetool.pruning.allocation import ShareToward, uniform, units_at, units_to_remove
-from prunetool.pruning.criteria import Criterion, Norm, channel_norm, magnitude, random_scores
+from prunetool.pruning.allocation import Allocation, Room, erk, most_at, uniform
+from prunetool.pruning.amounts import ShareToward, units_at, units_to_remove
+from prunetool.pruning.criteria import Criterion, Norm
+from prunetool.pruning.gathering import Gathered
+from prunetool.pruning.lamp import lamp_shares
 from prunetool.pruning.masks import MaskSet
-from prunetool.pruning.patterns import Channels, Elements, Pattern
-from prunetool.pruning.selection import Scores, lowest
+from prunetool.pruning.patterns import Elements, NOfM, Pattern
+from prunetool.pruning.scoring import UnitScores, unit_scores
+from prunetool.pruning.selection import lowest
 from prunetool.pruning.targets import Target
 
 
 @dataclass(frozen=True)
 class Method:
-    """What is scored, what goes together, and who competes with whom.
+    """Three of the four axes: what is scored, what goes together, who gives how much.
 
     Attributes:
         criterion: what the score is.
-        pattern: single elements or channels.
-        pooled: all tensors compete in one pool (global); otherwise each gives its own share.
-        norm: what makes a channel's score of its elements; unused for elements.
+        pattern: elements, channels or N:M.
+        allocation: how a total is shared among tensors.
+        norm: what makes a channel's score of its elements'; unused for elements.
+        max_sparsity: no tensor becomes sparser than this, in (0, 1]; what it would have given, the
+            others give.
     """
 
-    criterion: Criterion
-    pattern: Pattern
-    pooled: bool
-    norm: Norm = 1
+    criterion: Criterion = Criterion.MAGNITUDE
+    pattern: Pattern = field(default_factory=Elements)
+    allocation: Allocation = Allocation.GLOBAL
+    norm: Norm = 2
+    max_sparsity: float = 1.0
+
+    def rooms(self, targets: Sequence[Target], masks: MaskSet | None = None) -> list[Room]:
+        """Say what can go of each target; without masks, of one that is whole."""
+        rooms = []
+        for target in targets:
+            shape = target.parameter.shape
+            units = self.pattern.units(shape)
+            lost = 0 if masks is None else self.lost(target, masks)
+            prunable = self.pattern.prunable(shape)
+            if lost and masks is not None and isinstance(self.pattern, NOfM):
+                pruned, dim = masks.pruned(target.name), target.input_dim
+                prunable = lost + self.pattern.still_prunable(pruned, input_dim=dim)
+            most = most_at(self.max_sparsity, units, prunable)
+            rooms.append(Room(tuple(shape), units, lost, max(most, lost)))
+        return rooms
+
+    def lost(self, target: Target, masks: MaskSet) -> int:
+        """Count the units of ``target`` that are gone."""
+        if isinstance(self.pattern, Elements):
+            return masks.count(target.name)
+        return int(self.pattern.gone(masks.pruned(target.name)).count_nonzero())
+
+
+def choose(
+    method: Method,
+    targets: Sequence[Target],
+    masks: MaskSet,
+    amount: float,
+    *,
+    generator: torch.Generator,
+    gathered: Gathered | None = None,
+) -> dict[str, Tensor]:
+    """Decide one event. Neither weights nor masks are changed.
+
+    Args:
+        method: what to remove.
+        targets: the tensors that take part, in model order; each has its mask already.
+        masks: what is gone already; it stays gone.
+        amount: a share in [0, 1] of the units that remain, or their number; in each tensor where
+            the allocation is uniform, as in ``torch.nn.utils.prune``, and of all together
+            otherwise. What bounds do not let go stays. A :class:`ShareToward` lands on its
+            absolute sparsity, exactly.
+        generator: drawn from by :attr:`Criterion.RANDOM`, in the order of ``targets``.
+        gathered: sums over gradients, for the criteria that need them.
+
+    Returns:
+        The new masks of the targets of which something goes, by name: bool, True where pruned.
+
+    Raises:
+        ValueError: if ``amount`` is outside its interval or more than can go.
+        NanScoresError: if a score is not a number.
+    """
+    rooms = method.rooms(targets, masks)
+    event = _Event(method, targets, masks, generator, gathered)
+    if method.allocation in (Allocation.UNIFORM, Allocation.ERK):
+        goals = goals_without_scores(method, rooms, amount)
+        return event.apart([goal - room.lost for goal, room in zip(goals, rooms, strict=True)])
+    k = _in_all(rooms, amount)
+    if k == 0:
+        return {}  # Nothing is drawn at random either, as in torch.nn.utils.prune.
+    if method.allocation is Allocation.GLOBAL:
+        return event.pooled(k, rooms)
+    return event.by_lamp(k, [room.open for room in rooms])
+
+
+def goals_without_scores(method: Method, rooms: Sequence[Room], amount: float) -> list[int]:
+    """Share an event out where the allocation is uniform or ERK: units gone of each tensor."""
+    share = erk if method.allocation is Allocation.ERK else uniform
+    if method.allocation is Allocation.UNIFORM and not isinstance(amount, ShareToward):
+        removed = [units_to_remove(amount, room.units - room.lost) for room in rooms]
+        goals = [room.lost + more for room, more in zip(rooms, removed, strict=True)]
+        if all(goal <= room.most for goal, room in zip(goals, rooms, strict=True)):
+            return goals
+        return share(rooms, sum(goals))
+    return share(rooms, sum(room.lost for room in rooms) + _in_all(rooms, amount))
+
+
+def _in_all(rooms: Sequence[Room], amount: float) -> int:
+    """Count the units that go of all tensors together."""
+    units, lost = sum(room.units for room in rooms), sum(room.lost for room in rooms)
+    limit = sum(room.open for room in rooms)
+    if not isinstance(amount, ShareToward):
+        return min(units_to_remove(amount, units - lost), limit)
+    missing = max(0, units_at(amount.sparsity, units) - lost)
+    if missing > limit:
+        raise ValueError(
+            f"sparsity={amount.sparsity:g} cannot be reached: of {units} units at most "
+            f"{lost + limit} ({(lost + limit) / units:.4f}) may go"
+        )
+    return missing
+
+
+@dataclass(frozen=True)
+class _Event:
+    """One event's choice, once it is known how much goes."""
+
+    method: Method
+    targets: Sequence[Target]
+    masks: MaskSet
+    generator: torch.Generator
+    gathered: Gathered | None
+
+    def apart(self, removals: Sequence[int]) -> dict[str, Tensor]:
+        """Remove so many units of each tensor; a tensor that gives none is not even scored."""
+        chosen = {}
+        for target, k in zip(self.targets, removals, strict=True):
+            if k:
+                chosen.update(self._taken([target], [self._scores(target)], k))
+        return chosen
+
+    def pooled(self, k: int, rooms: Sequence[Room]) -> dict[str, Tensor]:
+        """Remove ``k`` units in all, and of each tensor at most what it has room for.
+
+        A tensor that would give more than it may gives what it may, and the others compete for
+        the rest: that only raises the score up to which units go, so it still would.
+        """
+        scores = [self._scores(target) for target in self.targets]
+        pool = list(range(len(self.targets)))
+        chosen: dict[str, Tensor] = {}
+        while True:
+            targets, pooled = [self.targets[i] for i in pool], [scores[i] for i in pool]
+            taken = self._taken(targets, pooled, k)
+            over = [i for i in pool if self._is_over(rooms[i], taken[self.targets[i].name])]
+            if not over:
+                return {**chosen, **taken}
+            for i in over:
+                chosen.update(self._taken([self.targets[i]], [scores[i]], rooms[i].open))
+                k -= rooms[i].open
+            pool = [i for i in pool if i not in over]
+
+    def by_lamp(self, k: int, most: Sequence[int]) -> dict[str, Tensor]:
+        """Remove ``k`` units in all, shared among tensors by their LAMP scores."""
+        units = [self._scores(target) for target in self.targets]
+        shares = lamp_shares(
+            [u.scores for u in units], k, most=most, staying=[u.staying for u in units]
+        )
+        chosen = {}
+        for target, scores, share in zip(self.targets, units, shares, strict=True):
+            if share:
+                chosen.update(self._taken([target], [scores], share))
+        return chosen
+
+    def _scores(self, target: Target) -> UnitScores:
+        return unit_scores(
+            self.method.criterion,
+            self.method.pattern,
+            target,
+            self.masks.pruned(target.name).to(target.parameter.device),
+            lost=self.method.lost(target, self.masks),
+            norm=self.method.norm,
+            gathered=self.gathered.of(target) if self.gathered else None,
+            generator=self.generator,
+        )
+
+    def _taken(
+        self, targets: Sequence[Target], units: Sequence[UnitScores], k: int
+    ) -> dict[str, Tensor]:
+        """Choose ``k`` units of a pool, as new masks."""
+        chosen = {}
+        marked = lowest([u.scores for u in units], k)
+        for target, unit, gone in zip(targets, units, marked, strict=True):
+            if unit.staying is not None:
+                gone &= ~unit.staying
+            pruned = self.masks.pruned(target.name)
+            new = self.method.pattern.spread(gone, pruned.shape)
+            if not isinstance(self.method.pattern, Elements) and self.masks.count(target.name):
+                # A channel may have lost elements one by one before; they stay gone.
+                new = new | pruned.to(new.device)
+            chosen[target.name] = new
+        return chosen
+
+    def _is_over(self, room: Room, pruned: Tensor) -> bool:
+        if room.most == room.units:
+            return False
+        return int(self.method.pattern.gone(pruned).count_nonzero()) > room.most
 
 
 def prune(
@@ -41,99 +222,9 @@ def prune(
     amount: float,
     *,
     generator: torch.Generator,
+    gathered: Gathered | None = None,
 ) -> None:
-    """Prune once: extend ``masks`` by the units that ``amount`` asks for. Weights stay as they are.
-
-    Args:
-        method: what to remove.
-        targets: the tensors that take part, in model order; each has its mask already.
-        masks: extended in place.
-        amount: a share in [0, 1] of the units that remain, or their number; in each tensor where
-            the method is not pooled. A :class:`ShareToward` lands on its absolute sparsity.
-        generator: drawn from by :attr:`Criterion.RANDOM`, in the order of ``targets``.
-
-    Raises:
-        ValueError: if ``amount`` is outside its interval or more than what remains.
-        NanScoresError: if a weight is not a number.
-    """
-    remaining = [method.pattern.remaining(masks.pruned(target.name)) for target in targets]
-    counts = [int(units.sum()) for units in remaining]
-    for pool, k in _pools(method, targets, counts, amount):
-        if k == 0:
-            continue  # Nothing is drawn at random either, as in torch.nn.utils.prune.
-        scores = [_scores(method, targets[i], remaining[i], counts[i], generator) for i in pool]
-        for i, marked in zip(pool, lowest(scores, k), strict=True):
-            name, shape = targets[i].name, targets[i].parameter.shape
-            units = torch.zeros_like(remaining[i])
-            units[remaining[i]] = marked.to(units.device)
-            masks.prune(name, method.pattern.spread(units, shape))
-
-
-def _pools(
-    method: Method, targets: Sequence[Target], counts: Sequence[int], amount: float
-) -> list[tuple[list[int], int]]:
-    """Give the pools as indices of targets, each with the number of units that go."""
-    totals = [method.pattern.units(target.parameter.shape) for target in targets]
-    everyone = list(range(len(targets)))
-    if not isinstance(amount, ShareToward):
-        if method.pooled:
-            return [(everyone, units_to_remove(amount, sum(counts)))]
-        return [([i], units_to_remove(amount, counts[i])) for i in everyone]
-    if method.pooled:
-        gone = sum(totals) - sum(counts)
-        return [(everyone, max(0, units_at(amount.sparsity, sum(totals)) - gone))]
-    lost = [total - count for total, count in zip(totals, counts, strict=True)]
-    goals = goal_by_tensor(method.pattern, totals, amount.sparsity, lost=lost)
-    return [([i], max(0, goals[i] - lost[i])) for i in everyone]
-
-
-def goal_by_tensor(
-    pattern: Pattern, totals: Sequence[int], sparsity: float, *, lost: Sequence[int] | None = None
-) -> list[int]:
-    """Count the units that each tensor has lost at ``sparsity`` where none compete.
-
-    Elements are shared out so that their total is right to the element. A channel of one tensor
-    is not worth a channel of another, so each tensor rounds its channels for itself. What tensors
-    have ``lost`` already they keep losing, and the total of the elements is still right.
-    """
-    if isinstance(pattern, Elements):
-        return uniform(totals, units_at(sparsity, sum(totals)), at_least=lost)
-    return [units_at(sparsity, total) for total in totals]
-
-
-def elements_at(
-    pattern: Pattern, shapes: Sequence[torch.Size], sparsity: float, *, pooled: bool
-) -> int:
-    """Count the elements that are gone at ``sparsity``, whole units removed.
-
-    Where channels of different sizes compete in one pool, the count depends on which are chosen;
-    their mean size is taken.
-    """
-    units = [pattern.units(shape) for shape in shapes]
-    sizes = [shape.numel() for shape in shapes]
-    if pooled:
-        return round(units_at(sparsity, sum(units)) * sum(sizes) / sum(units))
-    goals = goal_by_tensor(pattern, units, sparsity)
-    return sum(g * size // unit for g, size, unit in zip(goals, sizes, units, strict=True))
-
-
-def _scores(
-    method: Method, target: Target, units: Tensor, count: int, generator: torch.Generator
-) -> Scores:
-    weight = target.parameter
-    match method.criterion, method.pattern:
-        # torch.nn.utils.prune draws for elements in the dtype of the weights and removes the
-        # largest; for channels it draws in the default dtype and removes the smallest.
-        case Criterion.RANDOM, Elements():
-            drawn = -random_scores(count, dtype=weight.dtype, generator=generator)
-            return Scores(target.name, count, partial(torch.clone, drawn))
-        case Criterion.RANDOM, Channels():
-            dtype = torch.get_default_dtype()
-            drawn = random_scores(count, dtype=dtype, generator=generator)
-            return Scores(target.name, count, partial(torch.clone, drawn))
-        case Criterion.MAGNITUDE, Elements():
-            return Scores(target.name, count, lambda: magnitude(weight).reshape(-1)[units])
-        case Criterion.MAGNITUDE, Channels(dim=dim):
-            norms = channel_norm(weight, dim=dim, norm=method.norm)
-            return Scores(target.name, count, partial(torch.masked_select, norms, units))
-    raise AssertionError(f"no such method: {method!r}")
+    """Prune once: :func:`choose`, and extend ``masks``. Weights stay as they are."""
+    chosen = choose(method, targets, masks, amount, generator=generator, gathered=gathered)
+    for name, pruned in chosen.items():
+        masks.put(name, pruned)

@@ -1,7 +1,7 @@
-"""What is removed together: single elements, or whole channels along a dimension.
+"""What is removed together: single elements, whole channels, or elements as N:M allows.
 
 A pattern cuts a tensor into units. The engine counts, scores and chooses units; a pattern says
-which units are still there and which elements a unit holds.
+which units are still there, how many of them can go at all, and which elements a unit holds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 class Elements:
     """Every element for itself (unstructured pruning)."""
 
-    def misfit(self, shape: Sequence[int]) -> str | None:
+    def misfit(self, shape: Sequence[int], *, input_dim: int = 1) -> str | None:
         """Say why a tensor of ``shape`` cannot be cut this way; None if it can."""
         return None
 
@@ -25,9 +25,13 @@ class Elements:
         """Count the units of a tensor of ``shape``."""
         return int(torch.Size(shape).numel())
 
-    def remaining(self, pruned: Tensor) -> Tensor:
-        """Mark the units that are not pruned yet: bool, one-dimensional, in row-major order."""
-        return ~pruned.reshape(-1)
+    def prunable(self, shape: Sequence[int]) -> int:
+        """Count the units that can go at most."""
+        return self.units(shape)
+
+    def gone(self, pruned: Tensor) -> Tensor:
+        """Mark the units that are pruned: bool, one-dimensional, in row-major order."""
+        return pruned.reshape(-1)
 
     def spread(self, units: Tensor, shape: Sequence[int]) -> Tensor:
         """Turn marked units into marked elements: bool, of ``shape``."""
@@ -46,7 +50,7 @@ class Channels:
     dim: int
     matrices_only: bool = False
 
-    def misfit(self, shape: Sequence[int]) -> str | None:
+    def misfit(self, shape: Sequence[int], *, input_dim: int = 1) -> str | None:
         """Say why a tensor of ``shape`` cannot be cut this way; None if it can."""
         if len(shape) < 2:
             return f"channels need a tensor of two or more dimensions, got shape {tuple(shape)}"
@@ -60,16 +64,71 @@ class Channels:
         """Count the channels of a tensor of ``shape``."""
         return shape[self.dim]
 
-    def remaining(self, pruned: Tensor) -> Tensor:
-        """Mark the channels that still have an element: bool, one for each channel."""
-        rows = pruned.movedim(self.dim, 0).reshape(pruned.shape[self.dim], -1)
-        return ~rows.all(dim=1)
+    def prunable(self, shape: Sequence[int]) -> int:
+        """Count the channels that can go at most."""
+        return self.units(shape)
+
+    def gone(self, pruned: Tensor) -> Tensor:
+        """Mark the channels of which nothing is left: bool, one for each channel."""
+        others = tuple(d for d in range(pruned.dim()) if d != self.dim % pruned.dim())
+        return pruned.all(dim=others)
 
     def spread(self, units: Tensor, shape: Sequence[int]) -> Tensor:
         """Turn marked channels into marked elements: bool, of ``shape``."""
         aligned = [1] * len(shape)
         aligned[self.dim] = units.numel()
         return units.view(aligned).expand(tuple(shape))
+
+
+@dataclass(frozen=True)
+class NOfM(Elements):
+    """N:M semi-structured: of ``m`` consecutive elements along the input dimension ``n`` stay.
+
+    A unit is an element, and of each group at most ``m - n`` can go (Zhou et al. 2021,
+    arXiv 2102.04010; Mishra et al. 2021, arXiv 2104.08378, for 2:4). So every allocation and
+    schedule applies, and a tensor whose prunable units are all gone has the full pattern.
+
+    Attributes:
+        n: elements kept in each group, in [1, m).
+        m: size of a group.
+    """
+
+    n: int
+    m: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n < self.m:
+            raise ValueError(
+                f"{self}: expected N:M with 1 <= N < M, such as 2:4 (2 of every 4 stay)"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.n}:{self.m}"
+
+    @property
+    def sparsity(self) -> float:
+        """Give the sparsity of the full pattern."""
+        return 1 - self.n / self.m
+
+    def misfit(self, shape: Sequence[int], *, input_dim: int = 1) -> str | None:
+        """Say why a tensor of ``shape`` cannot be cut this way; None if it can."""
+        if len(shape) < 2:
+            return f"{self} needs an input dimension, got shape {tuple(shape)}"
+        if shape[input_dim] % self.m:
+            return (
+                f"the input dimension of shape {tuple(shape)} is {shape[input_dim]}, "
+                f"not a multiple of {self.m}"
+            )
+        return None
+
+    def prunable(self, shape: Sequence[int]) -> int:
+        """Count the elements that can go at most."""
+        return self.units(shape) // self.m * (self.m - self.n)
+
+    def still_prunable(self, pruned: Tensor, *, input_dim: int) -> int:
+        """Count the elements that can go of a tensor of which some are gone, in whatever groups."""
+        in_groups = torch.unflatten(pruned, input_dim, (-1, self.m)).count_nonzero(input_dim + 1)
+        return int((self.m - self.n - in_groups).clamp_(min=0).sum())
 
 
 Pattern = Elements | Channels

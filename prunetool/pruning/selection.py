@@ -4,175 +4,150 @@ The rule, for every criterion and pattern: the k lowest scores go; among equal s
 position goes first, tensors in the order given. So k scores are chosen, never k - 1 or k + 1,
 whatever the ties.
 
-The k-th lowest value is found by narrowing: a strided sample gives a bracket that holds it almost
-surely, one pass counts what lies below and collects what lies strictly inside, and the value is
-then exact. A bracket that missed only costs another pass over the side where the value must be.
+The k-th lowest value is found by narrowing: a strided sample gives two edges between which it lies
+almost surely; one pass marks what lies at or below the lower edge and collects what lies strictly
+between, a percent or so; and the rest is decided among these. Where the value is an edge itself
+(ties), or the edges missed, passes are added; the result is the same.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-# Large enough for a bracket of about 1 % of the scores, small enough to sort in milliseconds.
-_SAMPLE = 200_000
-# Half-width of the bracket in standard deviations of the sample's rank: misses are rare.
-_SIGMAS = 6.0
+from prunetool.pruning.scores import NanScoresError, Scores
+from prunetool.pruning.sieve import count_around, mark_up_to, sift
+
+__all__ = ["NanScoresError", "Scores", "lowest"]
+
+# One score of so many is sampled, within limits: then the search in the sample and the sort-out of
+# what lies between the edges both take little beside the pass.
+_ONE_IN = 50
+_FEWEST, _MOST = 1 << 14, 1 << 20
+# A sample of more is narrowed down by a sample of itself before it is sorted.
+_SORTED = 1 << 15
+# Half the distance of the edges in standard deviations of the sample's rank: misses are rare.
+_SIGMAS = 5.0
 
 
-@dataclass(frozen=True)
-class Scores:
-    """The scores of one tensor, read when they are needed.
+def lowest(sources: Sequence[Scores], k: int, *, sample: int | None = None) -> list[Tensor]:
+    """Choose the ``k`` lowest of the scores that compete.
 
-    Attributes:
-        name: what the scores belong to, for error messages.
-        count: number of scores.
-        read: gives a one-dimensional floating tensor of ``count`` scores, the same at each call.
-    """
-
-    name: str
-    count: int
-    read: Callable[[], Tensor]
-
-
-class NanScoresError(ValueError):
-    """Some scores are not numbers, so that no order is defined."""
-
-
-def lowest(sources: Sequence[Scores], k: int, *, sample: int = _SAMPLE) -> list[Tensor]:
-    """Choose the ``k`` lowest scores.
+    Time is a handful of passes over the scores. Memory is one byte a score for the result, and
+    some ten bytes for each of the percent that lies between the edges.
 
     Args:
         sources: the scores, tensor by tensor; infinities are ordinary values.
-        k: how many to choose, in [0, total count].
-        sample: how many scores to sample for a bracket; changes the speed, never the result.
+        k: how many to choose, in [0, number of scores that compete].
+        sample: how many scores to sample, and up to how many are not worth a sample; changes the
+            speed, never the result; by default what is fast.
 
     Returns:
-        For each source a bool tensor of its ``count`` elements on its device, True where chosen;
-        exactly ``k`` are True in all.
+        For each source a flat bool tensor on its device, True where chosen or taken already;
+        exactly ``k`` more are True than were taken.
 
     Raises:
         ValueError: if ``k`` is outside its interval.
-        NanScoresError: naming the first source that holds a NaN.
+        NanScoresError: naming the first source that holds a NaN among the scores that compete.
     """
-    total = sum(source.count for source in sources)
+    total = sum(scores.free for scores in sources)
     if not 0 <= k <= total:
         raise ValueError(f"cannot choose {k} of {total} scores")
-    _refuse_nan(sources)
     if k == 0:
-        return [torch.zeros_like(scores, dtype=torch.bool) for scores in _read(sources)]
-    return _up_to(sources, kth_lowest(sources, k, sample=sample), k)
-
-
-def kth_lowest(sources: Sequence[Scores], k: int, *, sample: int = _SAMPLE) -> float:
-    """Find the ``k``-th lowest score, counted from 1."""
-    window = _Window(low=None, high=None, below=0, count=sum(s.count for s in sources))
+        # A pass all the same: diverged weights are refused at the first event, however small.
+        return sift(sources, None, -math.inf).marked
+    if any(scores.dtype == torch.float64 for scores in sources):
+        # An edge in double precision would be rounded where it meets scores in single.
+        sources = [replace(scores, double=True) for scores in sources]
+    sample = sample or min(max(total // _ONE_IN, _FEWEST), _MOST)
+    window = _Window(total=total)
     while True:
-        low, high = _bracket(sources, window, k, sample)
-        tally = _tally(sources, window, low, high)
-        rank = k - window.below - tally.below
-        if rank <= 0:
-            window = _Window(window.low, low, window.below, tally.below)
-            continue
-        if rank <= tally.at_low:
-            return low
-        rank -= tally.at_low
-        if rank <= tally.inside.numel():
-            return float(torch.kthvalue(tally.inside, rank).values)
-        rank -= tally.inside.numel() + tally.at_high
-        if rank <= 0:
-            return high
-        window = _Window(high, window.high, k - rank, tally.above)
+        low, high = (None, None) if window.size <= sample else _edges(sources, window, k, sample)
+        low = window.low if low is None else low
+        high = window.high if high is None else high
+        sieve = sift(sources, low, high)
+        if 0 < k - sieve.below <= sieve.values.numel():
+            return sieve.with_lowest(k - sieve.below)
+        edge = low if k <= sieve.below else high
+        assert edge is not None
+        below, equal = count_around(sources, edge)
+        if below < k <= below + equal:
+            return mark_up_to(sources, edge, k - below)
+        window = window.beyond(edge, below=below, equal=equal, k=k)
 
 
 @dataclass(frozen=True)
 class _Window:
-    """The scores among which the value must be: those strictly between ``low`` and ``high``."""
+    """The scores among which the value must be: those strictly between ``low`` and ``high``.
 
-    low: float | None
-    high: float | None
-    below: int  # scores at or below `low`
-    count: int  # scores inside
+    Attributes:
+        total: scores that compete, in the window or not.
+        low: None for no edge.
+        high: None for no edge.
+        below: scores at or below ``low``.
+        above: scores at or above ``high``.
+    """
 
-    def of(self, scores: Tensor) -> Tensor:
+    total: int
+    low: float | None = None
+    high: float | None = None
+    below: int = 0
+    above: int = 0
+
+    @property
+    def size(self) -> int:
+        return self.total - self.below - self.above
+
+    def beyond(self, edge: float, *, below: int, equal: int, k: int) -> _Window:
+        """Give the side of ``edge`` on which the ``k``-th value is."""
+        if k <= below:
+            return _Window(self.total, self.low, edge, self.below, self.total - below)
+        return _Window(self.total, edge, self.high, below + equal, self.above)
+
+    def of(self, values: Tensor) -> Tensor:
         if self.low is not None:
-            scores = scores[scores > self.low]
+            values = values[values > self.low]
         if self.high is not None:
-            scores = scores[scores < self.high]
-        return scores
+            values = values[values < self.high]
+        return values
 
 
-@dataclass(frozen=True)
-class _Tally:
-    """How the scores of a window lie around a bracket inside it."""
-
-    below: int
-    at_low: int
-    inside: Tensor
-    at_high: int
-    above: int
-
-
-def _read(sources: Sequence[Scores]) -> Iterator[Tensor]:
-    for source in sources:
-        scores = source.read()
-        # Comparing half-precision scores with a threshold would round the threshold.
-        yield scores if scores.dtype == torch.float64 else scores.to(torch.float32)
-
-
-def _refuse_nan(sources: Sequence[Scores]) -> None:
-    for source, scores in zip(sources, _read(sources), strict=True):
-        bad = int(torch.isnan(scores).sum())
-        if bad:
-            raise NanScoresError(
-                f"{source.name}: {bad} of {source.count} scores are NaN; "
-                "the weights have diverged, or were never initialised"
-            )
-
-
-def _bracket(
+def _edges(
     sources: Sequence[Scores], window: _Window, k: int, sample: int
-) -> tuple[float, float]:
-    """Guess two scores between which the value lies, from a sample of the window."""
-    stride = max(1, window.count // sample)
-    pieces = [window.of(scores)[::stride] for scores in _read(sources)]
-    drawn = torch.cat([piece.to(device="cpu", dtype=torch.float64) for piece in pieces])
-    ordered = drawn.sort().values
-    last = ordered.numel() - 1
-    share = (k - window.below - 1) / max(window.count - 1, 1)
-    reach = 0.0 if stride == 1 else _SIGMAS * math.sqrt(last * share * (1 - share)) + 2
+) -> tuple[float | None, float | None]:
+    """Guess two scores between which the value lies, from a sample of the window.
+
+    An edge is None where the sample does not reach so far.
+    """
+    stride = max(1, window.size // sample)
+    drawn = torch.cat([window.of(scores.sample(stride)).cpu() for scores in sources])
+    drawn = drawn[~drawn.isnan()]  # the pass that follows refuses them
+    return _around_share(drawn, (k - window.below - 0.5) / window.size)
+
+
+def _around_share(drawn: Tensor, share: float) -> tuple[float | None, float | None]:
+    """Give the values of a sample between which the ``share``-quantile of the whole lies."""
+    if drawn.numel() == 0:
+        return None, None
+    last = drawn.numel() - 1
+    reach = _SIGMAS * math.sqrt(last * share * (1 - share)) + 2
     first, final = math.floor(share * last - reach), math.ceil(share * last + reach)
-    return float(ordered[max(first, 0)]), float(ordered[min(final, last)])
+    low = _at_rank(drawn, first) if first >= 0 else None
+    return low, _at_rank(drawn, final) if final <= last else None
 
 
-def _tally(sources: Sequence[Scores], window: _Window, low: float, high: float) -> _Tally:
-    below = at_low = at_high = above = 0
-    inside = [torch.empty(0, dtype=torch.float64)]
-    for scores in _read(sources):
-        held = window.of(scores)
-        below += int((held < low).sum())
-        at_low += int((held == low).sum())
-        above += int((held > high).sum())
-        if high > low:
-            at_high += int((held == high).sum())
-            between = held[(held > low) & (held < high)]
-            inside.append(between.to(device="cpu", dtype=torch.float64))
-    return _Tally(below, at_low, torch.cat(inside), at_high, above)
-
-
-def _up_to(sources: Sequence[Scores], value: float, k: int) -> list[Tensor]:
-    """Mark all scores below ``value`` and the first of those equal to it, ``k`` in all."""
-    ties = k - sum(int((scores < value).sum()) for scores in _read(sources))
-    chosen = []
-    for scores in _read(sources):
-        marked = scores < value
-        if ties > 0:
-            positions = (scores == value).nonzero().view(-1)[:ties]
-            marked[positions] = True
-            ties -= positions.numel()
-        chosen.append(marked)
-    return chosen
+def _at_rank(values: Tensor, rank: int) -> float:
+    """Give the value of ``rank``, counted from 0, as if ``values`` were sorted."""
+    if values.numel() > _SORTED:
+        few = values[:: values.numel() // _SORTED + 1]
+        low, high = _around_share(few, (rank + 0.5) / values.numel())
+        below = 0 if low is None else int((values < low).count_nonzero())
+        part = values if low is None else values[values >= low]
+        part = part if high is None else part[part <= high]
+        if below <= rank < below + part.numel() < values.numel():
+            return _at_rank(part, rank - below)
+    return float(values.sort().values[rank])

@@ -37,6 +37,13 @@ class Target:
     parameter: nn.Parameter
     sites: tuple[Site, ...]
 
+    @property
+    def input_dim(self) -> int:
+        """The dimension that counts inputs: 1, and 0 for a transposed convolution."""
+        module, attribute = self.sites[0] if self.sites else (None, "")
+        transposed = isinstance(module, nn.modules.conv._ConvTransposeNd)
+        return 0 if transposed and attribute == "weight" else 1
+
 
 class TargetSelectionError(ValueError):
     """Names that match nothing, or tensors that cannot be pruned."""
@@ -136,12 +143,17 @@ def filter_by_name(
     everything = as_targets(model, [s for s in all_sites(model) if _is_floating(s)])
     default = {target.name for target in candidates}
     first = _first_names(model, everything)
+    others = {
+        name: parameter.dtype
+        for name, parameter in model.named_parameters()
+        if not is_lazy(parameter) and not parameter.is_floating_point()
+    }
     chosen = set() if include else default
     for glob in include:
-        found = _matches("include", glob, first)
+        found = _matches("include", glob, first, others)
         chosen |= (found & default) or found
     for glob in exclude:
-        chosen -= _matches("exclude", glob, first)
+        chosen -= _matches("exclude", glob, first, others)
     if not chosen:
         raise TargetSelectionError(_nothing_left(candidates, include, exclude))
     return [target for target in everything if target.name in chosen]
@@ -162,9 +174,17 @@ def _is_floating(site: Site) -> bool:
     return bool(getattr(module, name).is_floating_point())
 
 
-def _matches(option: str, glob: str, first: Mapping[str, str]) -> set[str]:
+def _matches(
+    option: str, glob: str, first: Mapping[str, str], others: Mapping[str, torch.dtype]
+) -> set[str]:
     found = {first[name] for name in matching(glob, first)}
     if not found:
+        for name, dtype in others.items():
+            if list(matching(glob, [name])):
+                raise TargetSelectionError(
+                    f"{option} '{glob}': {name} is of {dtype}; only floating-point parameters "
+                    "can be pruned"
+                )
         close = difflib.get_close_matches(glob, first, n=3, cutoff=0.3) or list(first)[:3]
         raise TargetSelectionError(
             f"{option} '{glob}' matches no parameter; the closest names are {', '.join(close)}"

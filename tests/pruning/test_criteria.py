@@ -6,14 +6,72 @@ import numpy as np
 import pytest
 import torch
 
-from prunetool.pruning.criteria import Norm, channel_norm, magnitude, random_scores
+from prunetool.pruning.criteria import (
+    Criterion,
+    Norm,
+    channel_norm,
+    channel_sum,
+    element_scores,
+    random_scores,
+)
 
 
-def test_magnitude_is_the_absolute_value_without_a_gradient() -> None:
-    weight = torch.nn.Parameter(torch.tensor([[-2.0, 0.5], [0.0, -math.inf]]))
-    scores = magnitude(weight)
-    assert scores.tolist() == [[2.0, 0.5], [0.0, math.inf]]
+WEIGHT = torch.nn.Parameter(torch.tensor([[-2.0, 0.5], [0.0, -math.inf]]))
+SUMS = torch.tensor([[-1.0, 3.0], [0.0, 2.0]])
+
+
+def test_magnitude_is_the_absolute_value_of_the_weight_itself_without_a_gradient() -> None:
+    scores, absolute = element_scores(Criterion.MAGNITUDE, WEIGHT, None)
+    assert scores.data_ptr() == WEIGHT.data_ptr()  # no tensor of its own
+    assert absolute
     assert not scores.requires_grad
+
+
+@pytest.mark.parametrize("criterion", [Criterion.SALIENCY, Criterion.MOVEMENT])
+def test_first_order_criteria_score_by_what_was_gathered_signs_kept(criterion: Criterion) -> None:
+    scores, absolute = element_scores(criterion, WEIGHT, SUMS)
+    assert scores.tolist() == [[-1.0, 3.0], [0.0, 2.0]]
+    assert not absolute
+
+
+@pytest.mark.parametrize("criterion", [Criterion.SALIENCY, Criterion.MOVEMENT])
+def test_what_had_no_gradient_goes_last(criterion: Criterion) -> None:
+    scores, absolute = element_scores(criterion, WEIGHT, None)
+    assert scores.tolist() == [[math.inf, math.inf], [math.inf, math.inf]]
+    assert not absolute
+
+
+@pytest.mark.parametrize(
+    ("criterion", "gradients", "magnitude_like"),
+    [
+        (Criterion.MAGNITUDE, False, True),
+        (Criterion.RANDOM, False, False),
+        (Criterion.SALIENCY, True, True),
+        (Criterion.MOVEMENT, True, False),
+    ],
+)
+def test_what_a_criterion_is(
+    criterion: Criterion, gradients: bool, magnitude_like: bool
+) -> None:
+    assert criterion.needs_gradients is gradients
+    assert criterion.is_magnitude_like is magnitude_like
+
+
+@pytest.mark.parametrize(
+    ("dim", "expected"), [(0, [0.0, 15.0]), (1, [-2.0, 17.0]), (-1, [-2.0, 17.0])]
+)
+def test_the_sum_of_each_channel_keeps_signs(dim: int, expected: list[float]) -> None:
+    scores = torch.tensor([[-3.0, 3.0], [1.0, 14.0]])
+    assert channel_sum(scores, dim=dim).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_norms_of_half_precision_weights_are_computed_in_single(dtype: torch.dtype) -> None:
+    weight = torch.full((2, 4096), 16.0, dtype=dtype)
+    # 4096 * 16 exceeds what float16 holds, and squares of it what either resolves.
+    assert channel_norm(weight, dim=0, norm=1).tolist() == [65536.0, 65536.0]
+    assert channel_norm(weight, dim=0, norm=2).tolist() == [1024.0, 1024.0]
+    assert channel_norm(weight, dim=0, norm=2).dtype == torch.float32
 
 
 @pytest.mark.parametrize(

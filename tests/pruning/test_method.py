@@ -8,21 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from prunetool.pruning.allocation import ShareToward, units_at
+from prunetool.pruning.allocation import Allocation
+from prunetool.pruning.amounts import ShareToward, units_at
 from prunetool.pruning.criteria import Criterion, Norm
 from prunetool.pruning.masks import MaskSet
-from prunetool.pruning.method import Method, elements_at, goal_by_tensor, prune
+from prunetool.pruning.method import Method, prune
 from prunetool.pruning.patterns import Channels, Elements
-from prunetool.pruning.selection import NanScoresError
+from prunetool.pruning.scores import NanScoresError
 from prunetool.pruning.targets import Target
 
-GLOBAL = Method(Criterion.MAGNITUDE, Elements(), pooled=True)
-LOCAL = Method(Criterion.MAGNITUDE, Elements(), pooled=False)
-RANDOM = Method(Criterion.RANDOM, Elements(), pooled=True)
+GLOBAL = Method(Criterion.MAGNITUDE, Elements(), Allocation.GLOBAL)
+LOCAL = Method(Criterion.MAGNITUDE, Elements(), Allocation.UNIFORM)
+RANDOM = Method(Criterion.RANDOM, Elements(), Allocation.GLOBAL)
 
 
 def channels(dim: int, *, pooled: bool = False, norm: Norm = 1) -> Method:
-    return Method(Criterion.MAGNITUDE, Channels(dim), pooled=pooled, norm=norm)
+    allocation = Allocation.GLOBAL if pooled else Allocation.UNIFORM
+    return Method(Criterion.MAGNITUDE, Channels(dim), allocation, norm)
 
 
 def start(**tensors: Tensor) -> tuple[list[Target], MaskSet]:
@@ -168,18 +170,18 @@ def test_a_random_event_that_removes_nothing_draws_nothing() -> None:
 @given(
     sizes=st.lists(st.integers(1, 40), min_size=1, max_size=6),
     goals=st.lists(st.floats(0, 1), min_size=1, max_size=5).map(sorted),
-    pooled=st.booleans(),
-    criterion=st.sampled_from(Criterion),
+    allocation=st.sampled_from(Allocation),
+    criterion=st.sampled_from([Criterion.MAGNITUDE, Criterion.RANDOM]),
     seed=st.integers(0, 2**32),
 )
 def test_events_toward_a_sparsity_land_on_it_to_the_element(
-    sizes: list[int], goals: list[float], pooled: bool, criterion: Criterion, seed: int
+    sizes: list[int], goals: list[float], allocation: Allocation, criterion: Criterion, seed: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     targets, masks = start(
         **{f"w{i}": torch.randn(size, generator=generator) for i, size in enumerate(sizes)}
     )
-    method = Method(criterion, Elements(), pooled=pooled)
+    method = Method(criterion, Elements(), allocation)
     for goal in goals:
         prune(method, targets, masks, ShareToward(0.0, sparsity=goal), generator=generator)
         assert sum(masks.count(t.name) for t in targets) == units_at(goal, sum(sizes))
@@ -201,27 +203,3 @@ def test_a_goal_that_is_passed_already_removes_nothing() -> None:
     for method in (GLOBAL, LOCAL):
         event(method, targets, masks, ShareToward(0.5, sparsity=0.5))
     assert sum(masks.count(target.name) for target in targets) == 6
-
-
-@pytest.mark.parametrize(
-    ("pattern", "pooled", "sparsity", "expected"),
-    [
-        (Elements(), True, 0.5, 17),
-        (Elements(), False, 0.5, 17),
-        (Elements(), True, 0.9, 31),  # 30.6
-        (Channels(0), False, 0.5, 2 * 6 + 2 * 2),  # 2 of 4 channels of 6, half to even of 5 of 2
-        (Channels(1), False, 0.5, 3 * 4 + 1 * 5),  # 3 of 6, 1 of 2
-        (Channels(0), True, 1.0, 34),
-        (Channels(0), True, 0.5, 15),  # 4 of 9 channels, each 34 / 9 elements
-    ],
-)
-def test_elements_at_a_sparsity(
-    pattern: Elements | Channels, pooled: bool, sparsity: float, expected: int
-) -> None:
-    shapes = [torch.Size((4, 6)), torch.Size((5, 2))]
-    assert elements_at(pattern, shapes, sparsity, pooled=pooled) == expected
-
-
-def test_goals_of_tensors_that_do_not_compete() -> None:
-    assert goal_by_tensor(Elements(), [3, 3, 3], 0.5) == [2, 1, 1]  # 4 in all
-    assert goal_by_tensor(Channels(0), [3, 3, 3], 0.5) == [2, 2, 2]  # each by itself

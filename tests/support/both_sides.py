@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune as torch_prune
 
+from prunetool.pruning.allocation import Allocation
 from prunetool.pruning.criteria import Criterion, Norm
 from prunetool.pruning.masks import MaskSet
 from prunetool.pruning.method import Method, prune
@@ -83,7 +84,7 @@ class OurSide:
 
     def remaining(self, method: Method) -> list[int]:
         pruned = [self.masks.pruned(target.name) for target in self.targets]
-        return [int(method.pattern.remaining(mask).sum()) for mask in pruned]
+        return [int((~method.pattern.gone(mask)).sum()) for mask in pruned]
 
 
 def globally(how: type, amount: float) -> Callable[[list[nn.Module]], None]:
@@ -116,17 +117,17 @@ class Case:
 
 UNSTRUCTURED = {
     "l1 global": Case(
-        Method(L1, Elements(), pooled=True), partial(globally, torch_prune.L1Unstructured)
+        Method(L1, Elements(), Allocation.GLOBAL), partial(globally, torch_prune.L1Unstructured)
     ),
     "l1 local": Case(
-        Method(L1, Elements(), pooled=False),
+        Method(L1, Elements(), Allocation.UNIFORM),
         lambda amount: locally(torch_prune.l1_unstructured, amount=amount),
     ),
     "random global": Case(
-        Method(RANDOM, Elements(), pooled=True), partial(globally, torch_prune.RandomUnstructured)
+        Method(RANDOM, Elements(), Allocation.GLOBAL), partial(globally, torch_prune.RandomUnstructured)
     ),
     "random local": Case(
-        Method(RANDOM, Elements(), pooled=False),
+        Method(RANDOM, Elements(), Allocation.UNIFORM),
         lambda amount: locally(torch_prune.random_unstructured, amount=amount),
     ),
 }
@@ -136,14 +137,14 @@ def ln(dim: int, norm: Norm) -> Case:
     # torch raises on "fro" for channels of three dimensions; it means 2 there as well.
     torchs = 2 if norm == "fro" else norm
     return Case(
-        Method(L1, Channels(dim), pooled=False, norm=norm),
+        Method(L1, Channels(dim), Allocation.UNIFORM, norm),
         lambda amount: locally(torch_prune.ln_structured, amount=amount, n=torchs, dim=dim),
     )
 
 
 def random_channels(dim: int) -> Case:
     return Case(
-        Method(RANDOM, Channels(dim), pooled=False),
+        Method(RANDOM, Channels(dim), Allocation.UNIFORM),
         lambda amount: locally(torch_prune.random_structured, amount=amount, dim=dim),
     )
 
