@@ -209,7 +209,7 @@ class ModelPruning(PruningHooks):
         Raises:
             MisconfigurationException: before the first fit; or if a module cannot draw new values.
         """
-        self._in_a_fit().redraw()
+        self._in_a_fit().ticket.redraw()
 
     def shuffle_masks(self) -> None:
         """Put the mask of each target elsewhere in it at random, now; as much stays pruned.
@@ -220,7 +220,7 @@ class ModelPruning(PruningHooks):
         Raises:
             MisconfigurationException: before the first fit.
         """
-        self._in_a_fit().shuffle()
+        self._in_a_fit().ticket.shuffle()
 
     def apply_lottery_ticket_hypothesis(self) -> None:
         r"""Reset the targets to their early values under their masks.
@@ -229,7 +229,7 @@ class ModelPruning(PruningHooks):
         :math:`\theta_j` and pruning by a mask :math:`m`, go on from
         :math:`m \odot \theta_0`; with ``resample_parameters`` from newly drawn values.
         """
-        self._in_a_fit().reset()
+        self._in_a_fit().ticket.reset()
 
     def make_pruning_permanent(self, module: nn.Module) -> None:
         """Remove the reparametrisations of ``torch.nn.utils.prune`` from ``module``, masks applied.

@@ -4,7 +4,8 @@
     python scripts/bench_selection.py --tensors 239 --only prunetool   # 1.0e9 elements
 
 Each way runs in a process of its own, so that the peak of its memory is its own: a first call, and
-later ones that each take half of what remains. Beside them stands one plain read of the weights.
+later ones (their median) that each take half of what remains. Beside them stands one plain read of
+the weights.
 N:M, which torch.nn.utils.prune has not, is compared with torch.ao.pruning's WeightNormSparsifier.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import resource
+import statistics
 import sys
 import time
 import warnings
@@ -51,7 +53,7 @@ class Figures:
 
     @property
     def later(self) -> float:
-        return min(self.seconds[1:])
+        return statistics.median(self.seconds[1:])
 
 
 def pooled(model: nn.Sequential) -> Event:
@@ -191,7 +193,7 @@ def show(case: int, options: argparse.Namespace) -> None:
         theirs = in_a_process(case, True, options)
     figures = in_a_process(case, False, options)
     print(f"{name}  (one read pass {figures.read * 1e3:.1f} ms)")
-    print("                          seconds (first, later)   in passes     bytes/element")
+    print("                        seconds: first, later   in read passes   bytes/element")
     if theirs is not None:
         print(row(reference_name, theirs))
     print(row("prunetool", figures))

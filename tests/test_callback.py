@@ -92,8 +92,35 @@ class TestSparsityTarget:
         )
         fit(model, pruning, epochs=2)
         dead = [int((m.weight.flatten(1) == 0).all(1).sum()) for m, _ in model.weights()]
-        assert dead == [3, 10, 2]  # 2.5 of 5 channels rounds half to even
-        assert pruning.pruned_elements == pruning.planned_elements == 27 + 2160 + 40
+        # Half of 31 channels is 15.5, to even 16; of 3.1, 10.3 and 2.6 the last is rounded up.
+        assert dead == [3, 10, 3]
+        assert pruning.pruned_elements == pruning.planned_elements == 27 + 2160 + 60
+
+    @pytest.mark.parametrize("inputs", [(64, 12, 6), (64, 6, 12)])
+    def test_channels_that_a_schedule_gives_in_other_shares_than_one_event_would(self, inputs):
+        class Three(Tiny):
+            def __init__(self) -> None:
+                super().__init__()
+                sizes = zip(inputs, (6, 6, 2), strict=True)
+                self.extra = nn.ModuleList(nn.Linear(n, out) for n, out in sizes)
+
+        model = Three()
+        pruning = ModelPruning(
+            parameters_to_prune=[(layer, "weight") for layer in model.extra],
+            pattern="channels",
+            pruning_dim=0,
+            sparsity=11 / 14,
+            schedule=lambda progress: 10 / 11,
+            end=2,
+            **NO_TICKET,
+        )
+        with pytest.warns(UserWarning, match=r"nothing is left of extra\.2\.weight"):
+            fit(model, pruning, epochs=3)
+        # 10 of 14 channels are 4, 4, 2; 11 at once would be 5, 5, 1, but none comes back.
+        dead = [int((layer.weight == 0).all(1).sum()) for layer in model.extra]
+        assert dead == [5, 4, 2]
+        assert pruning.planned_elements == pruning.pruned_elements
+        assert pruning.pruned_elements == 5 * inputs[0] + 4 * inputs[1] + 2 * inputs[2]
 
     def test_zero_leaves_the_model_dense(self):
         _, pruning, model = curve(2, sparsity=0.0)

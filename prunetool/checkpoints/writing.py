@@ -73,14 +73,40 @@ def write_atomically(*files: NewFile) -> None:
             _write(file, temporary)
             file.check(temporary)
         for temporary, target in written:
-            os.replace(temporary, target)
-            _sync_folder(target.parent)
+            _rename(temporary, target)
     except OSError as error:
         raise _cannot_write(files[0].target, error) from error
     finally:
         for temporary, _ in written:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of UTF-8 text atomically.
+
+    Raises:
+        OutputError: if that fails; what was at ``path`` is then as before.
+    """
+    write_atomically(NewFile(path, lambda stream: stream.write(text.encode())))
+
+
+def beside_of(path: Path) -> Path:
+    """Give a temporary name in the same folder, the same in every process that writes ``path``."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def move_into_place(beside: Path, path: Path) -> None:
+    """Bring a finished file to the disk and give it its name.
+
+    For files that somebody else writes; what this package writes goes through
+    :func:`write_atomically`.
+
+    Raises:
+        OSError: if the file system refuses.
+    """
+    _sync(beside, os.O_RDWR)
+    _rename(beside, path)
 
 
 def _cannot_write(target: Path, error: OSError) -> OutputError:
@@ -96,11 +122,16 @@ def _write(file: NewFile, temporary: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut, on systems where folders can be opened."""
+def _rename(temporary: Path, target: Path) -> None:
+    os.replace(temporary, target)
+    # The name is on the disk once its folder is, on systems where folders can be opened.
     if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -37,13 +37,45 @@ def units_in_the_end(
         elif isinstance(amount, ShareToward):
             gone = max(gone, min(most, units_at(amount.sparsity, units)))
         else:
-            gone = min(most, gone + units_to_remove(_capped(amount, method, now), units - gone))
+            left = units - gone
+            much = min(amount, left) if isinstance(amount, Integral) else amount
+            gone = min(most, gone + units_to_remove(much, left))
     if method.allocation in (Allocation.UNIFORM, Allocation.ERK):
         return [room.lost for room in now]
     return gone
 
 
+def require_reachable(rooms: Sequence[Room], sparsity: float, *, unit: str) -> None:
+    """Make sure that ``sparsity`` can be reached.
+
+    Raises:
+        ValueError: saying how much can go at most.
+    """
+    units, most = sum(room.units for room in rooms), sum(room.most for room in rooms)
+    if units_at(sparsity, units) > most:
+        raise ValueError(
+            f"sparsity: {sparsity:g} of {units} {unit} cannot be reached: the pattern and the "
+            f"layers' bounds let {most} go ({most / units:.4f})"
+        )
+
+
+def require_enough(
+    rooms: Sequence[Room], names: Sequence[str], amount: int, *, unit: str, each: bool
+) -> None:
+    """Make sure that one event can remove ``amount`` units, of ``each`` tensor or of all.
+
+    Raises:
+        ValueError: naming the tensor that has fewer.
+    """
+    smallest = min(range(len(rooms)), key=lambda i: rooms[i].units)
+    units = rooms[smallest].units if each else sum(room.units for room in rooms)
+    if amount > units:
+        whose = names[smallest] if each else "all targets together"
+        raise ValueError(f"amount: expected at most the {units} {unit} of {whose}, got {amount}")
+
+
 def _capped(amount: float, method: Method, rooms: Sequence[Room]) -> float:
+    """Cap an integer amount at what is left: in the tensor with the least, if it counts in each."""
     if not isinstance(amount, Integral):
         return amount
     left = [room.units - room.lost for room in rooms]

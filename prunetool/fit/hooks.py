@@ -122,8 +122,8 @@ class PruningHooks(Callback):
         )
         listed = in_order_of(sites, targets)
         self._parameters_to_prune = [target.sites[0] for target in listed]
-        self._pruner = Pruner(self._settings, self._session, targets, listed)
-        self._pruner.seed(trainer)
+        before, self._pruner = self._pruner, Pruner(self._settings, self._session, targets, listed)
+        self._pruner.seed(trainer, goes_on_from=before)
         self._clock.restart()
         self._handles = self._gather_where_no_hook_runs(trainer, pl_module)
 
@@ -135,7 +135,7 @@ class PruningHooks(Callback):
         """Apply masks that were loaded, keep the early weights, and say the plan."""
         self._install(trainer, pl_module)
         pruner = self._in_a_fit()
-        pruner.keep_early(trainer)
+        pruner.ticket.keep_early(trainer)
         length = length_of(trainer)
         try:
             pruner.check(self.amount)
@@ -172,7 +172,7 @@ class PruningHooks(Callback):
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Keep the early weights at their step; events in steps, or before validation."""
-        self._in_a_fit().keep_early(trainer)
+        self._in_a_fit().ticket.keep_early(trainer)
         self._run_pruning(trainer, Hook.BATCH_END)
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
@@ -205,7 +205,7 @@ class PruningHooks(Callback):
             return
         early: dict[str, Tensor] = {}
         for sibling in siblings:
-            early.update(sibling._pruner.early() if sibling._pruner else {})
+            early.update(sibling._pruner.ticket.early() if sibling._pruner else {})
         write_into(
             checkpoint,
             pl_module,
@@ -248,7 +248,7 @@ class PruningHooks(Callback):
             return
         self.apply_pruning(amount)
         self._in_a_fit().record(trainer)
-        if self._in_a_fit().resets_after(trainer):
+        if self._in_a_fit().ticket.resets_after(trainer):
             self.apply_lottery_ticket_hypothesis()
 
     def _sites(self, pl_module: Any) -> Sequence[Site]:
@@ -265,9 +265,7 @@ class PruningHooks(Callback):
         if self._session is None or not self._session.belongs_to(pl_module):
             self._session = Session(pl_module, keep_values=keep_values)
         averaged = averaged_models(trainer.callbacks)
-        look_again = not pl_module.automatic_optimization or may_change_gradients(
-            trainer, pl_module, self
-        )
+        look_again = may_change_gradients(trainer, pl_module, self)
         self._session.watch(trainer.optimizers, averaged, look_again=look_again)
 
     def _install(self, trainer: Any, pl_module: Any) -> None:
@@ -283,6 +281,8 @@ class PruningHooks(Callback):
             own: Mapping[str, Any] = state["callbacks"][position]
             self._clock.load(own["clock"])
             pruner.load(own, state["early"])
+        # Weights may have been loaded since the masks were made: tickets go back to dense ones.
+        pruner.session.settle()
 
     def _own_state(self) -> dict[str, Any]:
         own = self._pruner.state() if self._pruner else {}

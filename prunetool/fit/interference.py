@@ -38,7 +38,7 @@ def sharing_storage(model: nn.Module) -> set[int]:
     places = {
         id(parameter): parameter.untyped_storage().data_ptr()
         for parameter in model.parameters()
-        if not nn.parameter.is_lazy(parameter)
+        if type(parameter) is nn.Parameter  # lazy and distributed ones have no storage to ask
     }
     counts = Counter(places.values())
     return {which for which, place in places.items() if place and counts[place] > 1}

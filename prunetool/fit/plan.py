@@ -112,6 +112,8 @@ def _along(curve: Sequence[tuple[int, str, float]]) -> str:
 
 
 def _by_amount(plan: Plan) -> str:
+    if plan.events == 0:
+        return "no event in this training"
     if plan.amount is None:
         return f"as much as `amount` says for the epoch, at {plan.where}"
     if isinstance(plan.amount, float):
@@ -192,7 +194,7 @@ def _events(
     """
     events = clock.events_to_come(trainer, length)
     if not callable(applies):
-        return (None if events is None else events * bool(applies)), False
+        return (events if applies else 0), False
     chosen = getattr(applies, "epochs", None)
     if chosen is None or events is None or clock.timeline is not None or length.epochs is None:
         return None, False

@@ -8,21 +8,26 @@ from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
-from prunetool.fit.clock import Clock, ends_training
-from prunetool.fit.forecast import elements_of, units_in_the_end
+from prunetool.fit.clock import Clock
+from prunetool.fit.forecast import (
+    elements_of,
+    require_enough,
+    require_reachable,
+    units_in_the_end,
+)
 from prunetool.fit.history import Event, as_rows, from_rows
 from prunetool.fit.logs import log_event, pruned_counts
 from prunetool.fit.session import Session
 from prunetool.fit.settings import Settings
-from prunetool.pruning.amounts import ShareToward, share_toward, units_at
+from prunetool.fit.ticket import Ticket
+from prunetool.pruning.amounts import ShareToward, share_toward
 from prunetool.pruning.custom import prune_with
 from prunetool.pruning.gathering import Gathered
 from prunetool.pruning.method import Method, choose
-from prunetool.pruning.rewind import EarlyWeights, resampled
+from prunetool.pruning.patterns import Channels
 from prunetool.pruning.schedules import sparsity_at
-from prunetool.pruning.shuffle import shuffled
 from prunetool.pruning.targets import Target
 
 
@@ -55,8 +60,8 @@ class Pruner:
         self.method = engine if isinstance(engine, Method) else Method()
         self._gathered = Gathered(self.method.criterion)
         self._compounded: int | None = None
-        self._early: EarlyWeights | None = None
         self._generator = torch.Generator()
+        self.ticket = Ticket(settings, session, self.targets, self.method, self._generator)
         session.enrol(self.targets)
 
     @property
@@ -78,8 +83,9 @@ class Pruner:
         aim = ShareToward(0.0, sparsity=self.settings.sparsity)
         units = units_in_the_end(self.method, rooms, aim, events=1)
         planned = elements_of(self.method, rooms, units)
-        if not isinstance(units, int) or planned == units:
+        if not isinstance(self.method.pattern, Channels):
             return planned
+        units = units if isinstance(units, int) else sum(units)
         # Which channels go, and so how many elements, is known only once they have gone.
         return self.pruned if self._units_gone() >= units else max(planned, self.pruned + 1)
 
@@ -90,40 +96,24 @@ class Pruner:
             ValueError: saying what is asked for and what is possible.
         """
         rooms = self.method.rooms(self.targets, self.session.masks)
-        units, most = sum(room.units for room in rooms), sum(room.most for room in rooms)
-        sparsity = self.settings.sparsity
-        if sparsity is not None:
-            if units_at(sparsity, units) > most:
-                raise ValueError(
-                    f"sparsity: {sparsity:g} of {units} {self.settings.unit} cannot be reached: "
-                    f"the pattern and the layers' bounds let {most} go ({most / units:.4f})"
-                )
+        names = [target.name for target in self.targets]
+        if self.settings.sparsity is not None:
+            require_reachable(rooms, self.settings.sparsity, unit=self.settings.unit)
         elif isinstance(amount, int):
             each = self.settings.each_tensor_for_itself
-            small = min(rooms, key=lambda room: room.units)
-            if amount > (small.units if each else units):
-                name = self.targets[rooms.index(small)].name if each else "all targets together"
-                raise ValueError(
-                    f"amount: expected at most the {small.units if each else units} "
-                    f"{self.settings.unit} of {name}, got {amount}"
-                )
+            require_enough(rooms, names, amount, unit=self.settings.unit, each=each)
 
-    def seed(self, trainer: Any) -> None:
-        """Seed the random choices from the run's seed, the same on every rank."""
+    def seed(self, trainer: Any, *, goes_on_from: Pruner | None) -> None:
+        """Seed the random choices from the run's seed, the same on every rank.
+
+        A further fit of the same model goes on with the choices of the one before: pruning in
+        rounds would otherwise draw the same numbers in each.
+        """
+        if goes_on_from is not None and goes_on_from.session is self.session:
+            self._generator.set_state(goes_on_from._generator.get_state())
+            return
         seed = int(os.environ.get("PL_GLOBAL_SEED", torch.initial_seed()))
         self._generator.manual_seed(trainer.strategy.broadcast(seed))
-
-    def keep_early(self, trainer: Any) -> None:
-        """Keep the early weights for resets, once, at the step asked for."""
-        step = int(trainer.global_step)
-        if not self.settings.rewinds or self._early or step < self.settings.rewind_step:
-            return
-        if step > self.settings.rewind_step:
-            rank_zero_warn(
-                f"ModelPruning: no early weights of step {self.settings.rewind_step} are at hand; "
-                f"resets will go back to those of step {step}"
-            )
-        self._early = EarlyWeights.of(self.targets)
 
     def gather(self, optimizer: torch.optim.Optimizer) -> None:
         """Before a step of ``optimizer``: add its gradients to the scores that are made of them."""
@@ -215,59 +205,6 @@ class Pruner:
                 "keep some of it (max_layer_sparsity), leave it out (exclude), or prune less"
             )
 
-    def resets_after(self, trainer: Any) -> bool:
-        """Whether the event that has just happened is followed by a reset to early values."""
-        rewinds = self.settings.rewinds
-        if callable(rewinds):
-            return bool(rewinds(int(trainer.current_epoch)))
-        if rewinds and ends_training(trainer):
-            rank_zero_info(
-                "ModelPruning: no reset to early values after the last training epoch, "
-                "since nothing would train the weights again"
-            )
-            return False
-        return rewinds
-
-    def reset(self) -> None:
-        """Set the targets to their early or newly drawn values, under their masks.
-
-        Raises:
-            MisconfigurationException: if no early values have been kept yet.
-        """
-        if self._early is None:
-            raise MisconfigurationException(
-                "there are no early weights to go back to: the first reset comes before "
-                f"rewind_step={self.settings.rewind_step}; lower it, or start pruning later"
-            )
-        drawn = resampled(self.targets, generator=self._generator) if self.settings.resample else {}
-        for target in self.targets:
-            self.session.reset(target, drawn.get(target.name, self._early.value(target)))
-
-    def redraw(self) -> None:
-        """Set the targets to newly drawn initial values, under their masks.
-
-        Raises:
-            MisconfigurationException: naming targets whose module cannot draw any.
-        """
-        drawn = resampled(self.targets, generator=self._generator)
-        missing = [target.name for target in self.targets if target.name not in drawn]
-        if missing:
-            raise MisconfigurationException(
-                f"no new values can be drawn for {', '.join(missing)}: the module that holds "
-                "it has no reset_parameters()"
-            )
-        for target in self.targets:
-            self.session.reset(target, drawn[target.name])
-
-    def shuffle(self) -> None:
-        """Put each mask elsewhere in its tensor at random; weights that come back are zero."""
-        masks, pattern = self.session.masks, self.method.pattern
-        for target in self.targets:
-            pruned = masks.pruned(target.name)
-            dim, generator = target.input_dim, self._generator
-            masks.put(target.name, shuffled(pruned, pattern, input_dim=dim, generator=generator))
-        self.session.settle()
-
     def _units_gone(self) -> int:
         return sum(self.method.lost(target, self.session.masks) for target in self.targets)
 
@@ -279,14 +216,9 @@ class Pruner:
             "history": as_rows(self.history),
         }
 
-    def early(self) -> dict[str, torch.Tensor]:
-        """Give the early weights for a checkpoint; empty where none are kept."""
-        return self._early.tensors() if self._early else {}
-
     def load(self, state: Mapping[str, Any], early: Mapping[str, torch.Tensor]) -> None:
-        """Take up where :meth:`state` and :meth:`early` were saved."""
+        """Take up where :meth:`state` and the ticket were saved."""
         self._generator.set_state(state["generator"].cpu())
         self._gathered.load(state.get("gathered", {}), self.targets)
         self.history = from_rows(state.get("history", []))
-        if early and all(target.name in early for target in self.targets):
-            self._early = EarlyWeights({t.name: early[t.name] for t in self.targets})
+        self.ticket.load(early)

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from prunetool.pruning.masks import MaskSet
 
-_SQUARES = {
+_SQUARES: dict[type[Optimizer], str] = {
     optim.Adagrad: "sum",
     optim.Adam: "exp_avg_sq",
     optim.AdamW: "exp_avg_sq",
@@ -57,7 +57,7 @@ def raise_zeros(
         and not parameter.grad.is_sparse
         and not options.get("fused")  # fused kernels take roots without MKL
         and squares.dtype in (torch.float32, torch.float64)
-        and torch.backends.mkl.is_available()
+        and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
         and masks.count(name) >= _LEAST_SHARE * parameter.numel()
     ):
         masks.raise_zeros_(name, squares, _RAISED)

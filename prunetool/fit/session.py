@@ -73,7 +73,7 @@ class Session:
         Args:
             optimizers: torch's own optimizers, not Lightning's wrappers.
             averaged: models that average the weights; see :func:`averaged_models`.
-            look_again: under manual optimization, and where the user's code may change gradients
+            look_again: the user's code may change gradients after :meth:`mask_gradients`
                 (:func:`prunetool.fit.interference.may_change_gradients`): mask them right before
                 each step too.
         """

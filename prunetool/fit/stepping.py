@@ -58,8 +58,8 @@ class Stepping:
 
         Args:
             optimizers: whose steps are to be seen.
-            look_again: gradients may be changed after :meth:`mask_gradients`, or be used without
-                it: mask them right before each step too.
+            look_again: gradients may be changed after :meth:`mask_gradients`: mask them right
+                before each step too. (A step that comes without it masks them in any case.)
         """
         self.release()
         self._looks_again = look_again

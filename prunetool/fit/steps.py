@@ -28,11 +28,11 @@ WEIGHTS = Passes(weights=True, state=False)
 EVERYTHING = Passes(weights=True, state=True)
 
 # Sums and products of the element's own gradient, momentum and weight: 0 in, 0 out.
-_LINEAR = frozenset({optim.SGD, optim.ASGD})
+_LINEAR: tuple[type[Optimizer], ...] = (optim.SGD, optim.ASGD)
 
 # The same divided by sqrt(average of squares) + eps: 0 / eps. Without an eps that the parameter's
 # dtype can hold that is 0 / 0, and the NaN stays in the momentum (RMSprop) or acc_delta (Adadelta).
-_DIVIDED_BY_EPS = frozenset(
+_DIVIDED_BY_EPS: frozenset[type[Optimizer]] = frozenset(
     {
         optim.Adadelta,
         optim.Adagrad,
@@ -49,7 +49,7 @@ _DIVIDED_BY_EPS = frozenset(
 # direction and Adafactor's factors are formed by sums over all. What they keep for each element
 # (Muon's momentum, LBFGS's vectors, Adafactor's variance of a vector) is linear in gradients and
 # stays zero.
-_MIXING = frozenset({optim.Muon, optim.LBFGS, optim.Adafactor})
+_MIXING: frozenset[type[Optimizer]] = frozenset({optim.Muon, optim.LBFGS, optim.Adafactor})
 
 
 def passes_after(optimizer: Optimizer, options: Mapping[str, Any], dtype: torch.dtype) -> Passes:

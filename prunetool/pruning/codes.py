@@ -10,10 +10,10 @@ from torch import Tensor
 
 from prunetool.pruning.pieces import piece_size
 
-# The sum of "less than the upper edge" and "at most the lower edge", each 0 or 1.
-ABOVE, BETWEEN, BELOW = 0, 1, 2
+# Bit 0: less than the upper edge. Bit 1: at most the lower edge, or taken.
+ABOVE, BETWEEN, BELOW = 0, 1, 3
 _WORD = 8
-# Bit 0 of each byte of a word: set for BETWEEN alone.
+# Bit 0 of each byte of a word.
 _LOWEST_BITS = 0x0101010101010101
 
 
@@ -23,6 +23,14 @@ def room_for(count: int, device: torch.device) -> Tensor:
     codes = torch.empty(whole, dtype=torch.uint8, device=device)
     codes[count:] = ABOVE
     return codes
+
+
+def take(codes: Tensor, taken: Tensor) -> None:
+    """Make BELOW of all that is True in the flat bool ``taken``."""
+    step = piece_size(codes.device) * _WORD
+    for start in range(0, taken.numel(), step):
+        bits = taken[start : start + step].view(torch.uint8) << 1
+        codes[start : start + bits.numel()].bitwise_or_(bits)
 
 
 def between(codes: Tensor) -> Tensor:
@@ -35,7 +43,8 @@ def between(codes: Tensor) -> Tensor:
     words = codes.view(torch.int64)
     step = piece_size(codes.device)
     for start in range(0, words.numel(), step):
-        part = words[start : start + step] & _LOWEST_BITS
+        part = words[start : start + step]
+        part = (part >> 1).bitwise_not_().bitwise_and_(part).bitwise_and_(_LOWEST_BITS)
         held = part.nonzero().view(-1)
         if held.numel():
             row, column = part[held].view(torch.uint8).view(-1, _WORD).nonzero(as_tuple=True)
@@ -44,7 +53,7 @@ def between(codes: Tensor) -> Tensor:
 
 
 def as_marks(codes: Tensor, count: int) -> Tensor:
-    """Turn codes, in place, into a bool tensor of ``count``: True for BELOW."""
+    """Turn codes, in place, into a bool tensor of ``count``: True for BELOW and what was taken."""
     words = codes.view(torch.int64)
     step = piece_size(codes.device)
     for start in range(0, words.numel(), step):

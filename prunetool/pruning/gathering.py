@@ -30,7 +30,7 @@ class Gathered:
         if not self.criterion.needs_gradients:
             return
         gradients = {t.name: _dense(t.parameter.grad) for t in targets}
-        sums = [g.sum(dtype=torch.float32).cpu() for g in gradients.values() if g is not None]
+        sums = [g.sum(dtype=torch.float64).cpu() for g in gradients.values() if g is not None]
         if not sums or not bool(torch.stack(sums).isfinite().all()):
             return
         for target in targets:

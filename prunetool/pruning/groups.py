@@ -12,7 +12,13 @@ _COMPARED = 16
 
 
 def barred(
-    scores: Tensor, pruned: Tensor, *, n: int, m: int, dim: int, absolute: bool = False
+    scores: Tensor,
+    pruned: Tensor | None,
+    *,
+    n: int,
+    m: int,
+    dim: int,
+    absolute: bool = False,
 ) -> Tensor:
     """Mark the elements that must stay so that ``n`` of each ``m`` along ``dim`` are left.
 
@@ -21,7 +27,7 @@ def barred(
 
     Args:
         scores: of the elements; the size along ``dim`` is a multiple of ``m``; no NaN.
-        pruned: bool, of the same shape: what is gone already.
+        pruned: bool, of the same shape: what is gone already; None for nothing.
         n: elements kept in each group.
         m: size of a group.
         dim: the input dimension.
@@ -30,35 +36,39 @@ def barred(
     Returns:
         A bool tensor of the same shape, contiguous.
     """
-    stay = torch.empty(scores.shape, dtype=torch.bool, device=scores.device)
+    stay = torch.empty(scores.shape, dtype=torch.uint8, device=scores.device)
     rest = 1 if dim == 0 else 0  # a dimension that cuts no group, to go piece by piece along
     step = max(1, piece_size(scores.device) * scores.shape[rest] // max(1, scores.numel()))
-    for start in range(0, scores.shape[rest], step):
+
+    def members(tensor: Tensor, start: int) -> Tensor:
+        """View a piece with the members of its groups along a new first dimension."""
         length = min(step, scores.shape[rest] - start)
-        values, gone, out = (
-            _members(x.narrow(rest, start, length), dim, m) for x in (scores, pruned, stay)
-        )
-        out.copy_(_ranks(values.abs() if absolute else values, gone) >= m - n)
-    return stay
+        piece = tensor.narrow(rest, start, length)
+        return torch.unflatten(piece, dim, (-1, m)).movedim(dim + 1, 0)
+
+    wide = torch.promote_types(scores.dtype, torch.float32)
+    for start in range(0, scores.shape[rest], step):
+        values = members(scores, start).to(wide, memory_format=torch.contiguous_format, copy=True)
+        values = values.abs_() if absolute else values
+        if pruned is not None:
+            # Below all that competes; a competing -inf ranks with the lowest finite score.
+            values.clamp_(min=torch.finfo(wide).min)
+            values.masked_fill_(members(pruned, start), -torch.inf)
+        members(stay, start).copy_(_ranks(values).ge_(m - n))
+    return stay.view(torch.bool)
 
 
-def _members(tensor: Tensor, dim: int, m: int) -> Tensor:
-    """View a tensor with the members of its groups along a new first dimension of size ``m``."""
-    return torch.unflatten(tensor, dim, (-1, m)).movedim(dim + 1, 0)
-
-
-def _ranks(scores: Tensor, gone: Tensor) -> Tensor:
-    """Rank the elements of each group, which lie along dimension 0; gone ones first."""
-    m = scores.shape[0]
-    scores = scores.to(torch.promote_types(scores.dtype, torch.float32)).contiguous()
-    # Below all that competes; a competing -inf ranks with the lowest finite score.
-    scores = scores.clamp(min=torch.finfo(scores.dtype).min).masked_fill(gone, -torch.inf)
+def _ranks(values: Tensor) -> Tensor:
+    """Rank the values along dimension 0, equal ones in order: float, of the same shape."""
+    m = values.shape[0]
     if m > _COMPARED:
-        return scores.argsort(dim=0, stable=True).argsort(dim=0)
-    ranks = torch.zeros(scores.shape, dtype=torch.uint8, device=scores.device)
-    for j in range(m):
-        for i in range(j):
-            later_wins = scores[j] < scores[i]
-            ranks[i] += later_wins
-            ranks[j] += ~later_wins
+        return values.argsort(dim=0, stable=True).argsort(dim=0).to(values.dtype)
+    ranks = torch.arange(m, dtype=values.dtype, device=values.device)
+    ranks = ranks.view(-1, *[1] * (values.dim() - 1)).repeat(1, *values.shape[1:])
+    overtakes = torch.empty_like(values[0])  # as floats, like all of a pass: see sieve.py
+    for later in range(m):
+        for earlier in range(later):
+            torch.lt(values[later], values[earlier], out=overtakes)
+            ranks[earlier].add_(overtakes)
+            ranks[later].sub_(overtakes)
     return ranks

@@ -7,6 +7,9 @@ Within a tensor, a unit's LAMP score is its energy over that of all units that m
 The order within a tensor is that of magnitudes, so the scores serve for one thing: how many units
 each tensor gives when all compete by them. The largest unit of a tensor has the score 1, the most
 there is: no tensor is emptied while another has more than one unit left.
+
+The paper sorts every tensor. Here a histogram says for nearly all units on which side of the k-th
+LAMP score they are (``lamp_profile.py``), and only the few percent about it are sorted.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from prunetool.pruning.scores import Scores, refuse_nan
+from prunetool.pruning.lamp_profile import Profile
+from prunetool.pruning.scores import Scores
 from prunetool.pruning.selection import lowest
 
 
@@ -29,11 +33,11 @@ def lamp_shares(
 ) -> list[int]:
     """Share ``k`` units among tensors by the LAMP scores of the units that compete.
 
-    Takes a sort of one tensor at a time, and four bytes for each unit of all.
+    A tensor that would give more than it may gives what it may; the others make up for it.
 
     Args:
         sources: scores that are not negative.
-        k: units to go.
+        k: units to go, at most the sum of ``most``.
         most: units that may go of each.
         staying: flat bool tensors of units that cannot go but count as part of their tensor; these
             are among those that the sources call taken.
@@ -42,26 +46,43 @@ def lamp_shares(
         NanScoresError: naming the first source that holds a NaN.
     """
     staying = staying or [None] * len(sources)
-    ranked = []
-    for scores, stay, limit in zip(sources, staying, most, strict=True):
-        refuse_nan(scores)
-        ranked.append(Scores(scores.name, _lamp(scores, stay)[:limit]))
-    return [int(marked.count_nonzero()) for marked in lowest(ranked, k)]
+    profiles = [Profile(scores, stay) for scores, stay in zip(sources, staying, strict=True)]
+    shares = [0] * len(profiles)
+    pool = list(range(len(profiles)))
+    while k:
+        given = _pooled([profiles[i] for i in pool], k)
+        over = [i for i, share in zip(pool, given, strict=True) if share > most[i]]
+        for i, share in zip(pool, given, strict=True):
+            shares[i] = min(share, most[i])
+        if not over:
+            break
+        k -= sum(most[i] for i in over)
+        pool = [i for i in pool if i not in over]
+        for i in pool:
+            shares[i] = 0
+    return shares
 
 
-def _lamp(scores: Scores, staying: Tensor | None) -> Tensor:
-    """Give the LAMP scores of the units that compete, ascending."""
-    flat = scores.tensor.detach().reshape(-1).to(scores.dtype)
-    flat = flat.abs() if scores.absolute else flat
-    competes = None if scores.taken is None else ~scores.taken.reshape(-1)
-    part = competes if competes is None or staying is None else competes | staying
-    ordered, index = (flat if part is None else flat[part]).sort(stable=True)
-    energy = ordered.to(torch.float64).square_()
-    matter = energy.flip(0).cumsum(0).flip(0)
-    # A tensor of nothing but zeros has no order to speak of: all its units go first. Where a score
-    # is infinite (what had no gradient is), none matters more: it goes last, as the largest does.
-    ratio = torch.where(matter > 0, energy / matter, 0.0).nan_to_num_(nan=1.0)
-    ratio = ratio.cummax(0).values.to(torch.float32)
-    if staying is None or part is None or competes is None:
-        return ratio
-    return ratio[competes[part][index]]
+def _pooled(profiles: Sequence[Profile], k: int) -> list[int]:
+    """Share ``k`` units without bounds."""
+    low, high = _edges(profiles, k)
+    sure, open_ = [], []
+    for profile in profiles:
+        below, ratios = profile.around(low, high)
+        sure.append(below)
+        open_.append(Scores(profile.scores.name, ratios))
+    marked = lowest(open_, k - sum(sure))
+    return [below + int(marks.count_nonzero()) for below, marks in zip(sure, marked, strict=True)]
+
+
+def _edges(profiles: Sequence[Profile], k: int) -> tuple[float, float]:
+    """Give two LAMP scores between which the ``k``-th lowest of all lies."""
+    counts = torch.cat([profile.counts for profile in profiles])
+    edges = []
+    for bounds in ([p.low for p in profiles], [p.high for p in profiles]):
+        ordered, order = torch.cat(bounds).sort()
+        reached = int(torch.searchsorted(counts[order].cumsum(0), k))
+        edges.append(float(ordered[reached]))
+    # Fewer than k units are in bins that begin below the first; k or more in bins that end by the
+    # second.
+    return edges[0], edges[1]

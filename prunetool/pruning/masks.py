@@ -17,6 +17,7 @@ from prunetool.pruning.zeroing import (
     WORDS,
     fits_words,
     raise_by_words_,
+    words_of,
     zero_by_bits_,
     zero_by_words_,
 )
@@ -111,7 +112,7 @@ class MaskSet:
             return
         held = self._held[name]
         if every_step and held.dtype == torch.bool and fits_words(tensor, held.device):
-            held = self._held[name] = held.to(WORDS[tensor.element_size()]).sub_(1)
+            held = self._held[name] = words_of(held, tensor)
         with torch.no_grad():
             if self._has_words_for(name, tensor):
                 zero_by_words_(tensor, held)

@@ -39,6 +39,10 @@ class Method:
     norm: Norm = 2
     max_sparsity: float = 1.0
 
+    def __post_init__(self) -> None:
+        if self.allocation is Allocation.LAMP and not self.criterion.is_magnitude_like:
+            raise ValueError(f"LAMP compares energies, and {self.criterion.value} scores have none")
+
     def rooms(self, targets: Sequence[Target], masks: MaskSet | None = None) -> list[Room]:
         """Say what can go of each target; without masks, of one that is whole."""
         rooms = []

@@ -1,9 +1,4 @@
-"""A tensor as short one-dimensional pieces in row-major order, so that a pass stays in the cache.
-
-Pieces on a CPU are so short that torch does not share one out among threads: starting and joining
-threads for thousands of short operations gains little, and on a machine that is busy besides it
-costs many times the work.
-"""
+"""A tensor as one-dimensional pieces in row-major order, so that a pass stays in the cache."""
 
 from __future__ import annotations
 
@@ -12,8 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-# Below torch's grain of 32768 elements, and a multiple of 64.
-_ON_CPU = (1 << 15) - 64
+# A few float32 buffers of it stay in the cache. Shorter ones would be started and joined on all
+# cores so often that a machine that is busy besides spends its time there.
+_ON_CPU = 1 << 19
 # Where an operation is launched, not called, it should be long.
 _ELSEWHERE = 1 << 22
 

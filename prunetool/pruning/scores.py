@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -30,6 +31,7 @@ class Scores:
         absolute: the scores are the absolute values.
         taken: a bool tensor of as many elements, in the same order: True where a unit does not
             compete, whatever its score, because it is gone already; None if all compete.
+        gone: how many are taken, where that is known; None to count them.
         double: the scores are float64 whatever the tensor is, to be compared with such.
     """
 
@@ -37,6 +39,7 @@ class Scores:
     tensor: Tensor
     absolute: bool = False
     taken: Tensor | None = None
+    gone: int | None = None
     double: bool = False
 
     @property
@@ -44,10 +47,13 @@ class Scores:
         """Count all units."""
         return self.tensor.numel()
 
-    @property
+    @cached_property
     def free(self) -> int:
         """Count the units that compete."""
-        return self.count - (0 if self.taken is None else int(self.taken.count_nonzero()))
+        if self.taken is None:
+            return self.count
+        gone = int(self.taken.count_nonzero()) if self.gone is None else self.gone
+        return self.count - gone
 
     @property
     def dtype(self) -> torch.dtype:
@@ -103,6 +109,9 @@ def refuse_nan(scores: Scores) -> None:
     Raises:
         NanScoresError: naming the tensor and counting.
     """
+    sums = [piece.sum() for piece, _ in scores.pieces()]
+    if not sums or not bool(torch.stack(sums).isnan().any()):
+        return  # far faster than a look at each; a sum of both infinities is NaN too
     bad = 0
     for piece, gone in scores.pieces():
         nan = piece.isnan()

@@ -72,13 +72,18 @@ def unit_scores(
         if isinstance(pattern, Channels):
             scores = _of_channels(criterion, scores, pattern, norm)
             absolute = False
-    units = Scores(target.name, scores, absolute, taken)
+    units = Scores(target.name, scores, absolute, taken, lost)
     if not isinstance(pattern, NOfM):
         return UnitScores(units)
     refuse_nan(units)
-    shaped = scores.view(pruned.shape)
+    gone = None if taken is None else pruned
     stay = barred(
-        shaped, pruned, n=pattern.n, m=pattern.m, dim=target.input_dim, absolute=absolute
+        scores.view(pruned.shape),
+        gone,
+        n=pattern.n,
+        m=pattern.m,
+        dim=target.input_dim,
+        absolute=absolute,
     ).view(-1)
     if taken is None:
         return UnitScores(Scores(target.name, scores, absolute, stay), stay)

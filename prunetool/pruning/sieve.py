@@ -60,7 +60,7 @@ def sift(sources: Sequence[Scores], low: float | None, high: float | None) -> Si
     values = [one.values.to(device="cpu", dtype=torch.float64) for one in sifted]
     return Sieve(
         [one.marked for one in sifted],
-        sum(one.below for one in sifted),
+        sum(one.below for one in sifted) - sum(scores.count - scores.free for scores in sources),
         [one.between for one in sifted],
         torch.cat(values) if values else torch.empty(0, dtype=torch.float64),
     )
@@ -71,52 +71,41 @@ class _Sifted:
     """One source's part of a :class:`Sieve`."""
 
     marked: Tensor
-    below: int
+    below: int  # taken ones included
     between: Tensor
     values: Tensor
 
 
 def _sift_one(scores: Scores, low: float | None, high: float | None) -> _Sifted:
     coded = codes.room_for(scores.count, scores.tensor.device)
-    counts, sums = [], []
+    sums = []
     start = 0
-    for piece, gone, at_most, less in _compared(scores, low, high):
-        counts.append(at_most.sum() if gone is None else at_most.sum() - gone.sum())
+    for piece, code in _coded(scores, low, high):
+        coded[start : start + piece.numel()].copy_(code)
         sums.append(piece.sum())
-        coded[start : start + piece.numel()].copy_(less.add_(at_most))
         start += piece.numel()
     if sums and bool(torch.stack(sums).isnan().any()):
-        refuse_nan(scores)  # a sum of both infinities is NaN too
+        refuse_nan(scores)
+    if scores.taken is not None:
+        codes.take(coded, scores.taken.reshape(-1))
     between = codes.between(coded)
-    return _Sifted(
-        marked=codes.as_marks(coded, scores.count),
-        below=int(torch.stack(counts).to(torch.int64).sum()) if counts else 0,
-        between=between,
-        values=scores.at(between),
-    )
+    marked = codes.as_marks(coded, scores.count)
+    return _Sifted(marked, int(marked.count_nonzero()), between, scores.at(between))
 
 
-def _compared(
+def _coded(
     scores: Scores, low: float | None, high: float | None
-) -> Iterator[tuple[Tensor, Tensor | None, Tensor, Tensor]]:
-    """Yield a piece of the scores and, as 0.0 and 1.0: gone, at most ``low``, less than ``high``.
-
-    What is gone counts as both.
-    """
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield each piece of the scores with its codes, as floats."""
     room: list[Tensor] = []
-    for piece, taken in scores.pieces():
+    for piece, _ in scores.pieces():
         if not room:
-            room = [torch.empty_like(piece) for _ in range(3)]
-        at_most, less, gone = (buffer[: piece.numel()] for buffer in room)
-        _ = at_most.zero_() if low is None else torch.le(piece, low, out=at_most)
+            room = [torch.empty_like(piece) for _ in range(2)]
+        at_most, less = (buffer[: piece.numel()] for buffer in room)
         _ = torch.eq(piece, piece, out=less) if high is None else torch.lt(piece, high, out=less)
-        if taken is None:
-            yield piece, None, at_most, less
-            continue
-        gone.copy_(taken.view(torch.uint8))  # several times as fast as from bool
-        torch.maximum(at_most, gone, out=at_most)
-        torch.maximum(less, gone, out=less)
-        yield piece, gone, at_most, less
+        if low is not None:
+            less.add_(torch.le(piece, low, out=at_most), alpha=codes.BELOW - codes.BETWEEN)
+        yield piece, less
 
 
 def count_around(sources: Sequence[Scores], edge: float) -> tuple[int, int]:

@@ -9,13 +9,22 @@ from typing import Any
 import yaml
 
 from prunetool._version import __version__
+from prunetool.checkpoints.writing import write_text
 from prunetool.errors import OptionError
-from prunetool.training.atomic import write_text
 from prunetool.training.options import TrainOptions
 from prunetool.training.values import load_yaml
 
 _VERSION_KEY = "prunetool"
-_EXCLUSIVE = {"amount": "sparsity", "sparsity": "amount"}
+# What the command line gives replaces of a file: two answers to one question would contradict.
+_REPLACES = {
+    "amount": ("sparsity", "schedule"),
+    "sparsity": ("amount",),
+    "pruning_fn": ("criterion", "pattern"),
+    "criterion": ("pruning_fn",),
+    "pattern": ("pruning_fn",),
+    "allocation": ("global",),
+    "global": ("allocation",),
+}
 _BY_KEY = ("model_arg", "data_arg", "trainer")
 
 
@@ -52,20 +61,39 @@ def read_config(path: Path) -> dict[str, Any]:
             f"--config {path}: expected a config.yaml that prunetool train wrote, "
             f"with 'prunetool: VERSION' in it"
         )
-    return {key: value for key, value in values.items() if key != _VERSION_KEY}
+    return _of_today({key: value for key, value in values.items() if key != _VERSION_KEY})
+
+
+def _of_today(values: dict[str, Any]) -> dict[str, Any]:
+    """Give the options of prunetool 0.1.0, which had no rounds, the meaning that they had.
+
+    Its files hold a schedule beside an amount, and may hold a norm beside a random choice, where
+    neither means anything. A ticket without a word of when was one training with a reset after
+    each event.
+    """
+    if "rounds" in values:
+        return values
+    meant = dict(values)
+    if meant.get("amount") is not None:
+        meant.pop("schedule", None)
+    if meant.get("pruning_fn") == "random_structured":
+        meant.pop("norm", None)
+    if meant.get("lottery_ticket") is True:
+        meant["lottery_ticket"] = "all"
+    return meant
 
 
 def override(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Lay the options of the command line over those of a file.
 
     ``KEY=VALUE`` options are merged key by key; ``--amount`` replaces a file's ``sparsity`` and
-    the other way round.
+    the other way round, and so do the other names that answer the same question.
     """
     merged = dict(base)
+    for key in given:
+        for other in _REPLACES.get(key, ()):
+            merged.pop(other, None)
     for key, value in given.items():
-        merged.pop(_EXCLUSIVE.get(key, ""), None)
         both = key in _BY_KEY and isinstance(merged.get(key), dict)
         merged[key] = {**merged[key], **value} if both else value
-    if "amount" in given and "sparsity" in given:
-        merged |= {"amount": given["amount"], "sparsity": given["sparsity"]}
     return merged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from prunetool.errors import OptionError
 
@@ -35,3 +36,14 @@ def _range(part: str, option: str) -> range:
     if step == 0:
         raise OptionError(f"{option} {part}: a step of 0 leads nowhere")
     return range(first, (first if last is None else last) + 1, step or 1)
+
+
+@dataclass(frozen=True)
+class ChosenEpochs:
+    """A function of the epoch (from 0, as Lightning counts) that says whether it was chosen."""
+
+    epochs: frozenset[int]
+
+    def __call__(self, epoch: int) -> bool:
+        """Say whether ``epoch`` was chosen."""
+        return epoch in self.epochs

@@ -35,6 +35,11 @@ class FreshMetrics:
         self._validated = _changed(self._before_validation, trainer.callback_metrics)
         self._validated_at = trainer.global_step
 
+    @property
+    def validated(self) -> set[str]:
+        """What the epoch's last validation logged."""
+        return self._validated
+
     def at_epoch_end(self, trainer: Any) -> dict[str, float]:
         """This epoch's metrics as numbers, without those validated before the last step."""
         current = dict(trainer.callback_metrics)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from prunetool.training.atomic import write_text
+from prunetool.checkpoints.writing import write_text
+from prunetool.training.epoch_record import EpochRecord
 
-_FIRST_COLUMNS = ("epoch", "step", "sparsity")
+_FIRST_COLUMNS = ("round", "epoch", "step", "sparsity")
 
 
 class MetricsFile:
@@ -17,25 +18,38 @@ class MetricsFile:
 
     Args:
         path: where it is written.
-        finished_epochs: rows of an existing file up to this epoch are kept, for a resumed run;
-            None begins anew.
+        rounds: whether the run has rounds, and the table a column for them.
+        finished: (round, epochs of it): rows of an existing file up to there are kept, for a
+            resumed run; None begins anew.
 
-    ``epoch`` counts finished epochs from 1, ``step`` optimizer steps, ``sparsity`` is in [0, 1].
-    A metric that an epoch did not log is an empty cell.
+    ``epoch`` counts finished epochs from 1, in each round anew, ``step`` optimizer steps likewise;
+    ``sparsity`` is in [0, 1]. A metric that an epoch did not log is an empty cell.
     """
 
-    def __init__(self, path: Path, *, finished_epochs: int | None = None) -> None:
+    def __init__(
+        self, path: Path, *, rounds: bool = False, finished: tuple[int, int] | None = None
+    ) -> None:
         self._path = path
+        self._columns = _FIRST_COLUMNS if rounds else _FIRST_COLUMNS[1:]
         self._rows: list[dict[str, str]] = []
-        if finished_epochs is not None and path.exists():
-            self._rows = [row for row in _read(path) if int(row["epoch"]) <= finished_epochs]
+        if finished is not None and path.exists():
+            self._rows = [row for row in _read(path) if _place(row) <= finished]
 
-    def add(self, *, epoch: int, step: int, sparsity: float, metrics: Mapping[str, float]) -> None:
+    def add(self, record: EpochRecord) -> None:
         """Append a row and write the file."""
-        first = {"epoch": str(epoch), "step": str(step), "sparsity": f"{sparsity:.6f}"}
-        logged = {name: repr(value) for name, value in metrics.items() if name not in first}
-        self._rows.append({**first, **logged})
-        write_text(self._path, _table(self._rows))
+        first = {
+            "round": str(record.round),
+            "epoch": str(record.epoch),
+            "step": str(record.step),
+            "sparsity": f"{record.sparsity:.6f}",
+        }
+        logged = {k: repr(v) for k, v in record.metrics.items() if k not in self._columns}
+        self._rows.append({name: first[name] for name in self._columns} | logged)
+        write_text(self._path, _table(self._rows, self._columns))
+
+
+def _place(row: Mapping[str, str]) -> tuple[int, int]:
+    return int(row.get("round", 1)), int(row["epoch"])
 
 
 def _read(path: Path) -> list[dict[str, str]]:
@@ -44,11 +58,10 @@ def _read(path: Path) -> list[dict[str, str]]:
     return [{name: cell for name, cell in row.items() if cell} for row in rows]
 
 
-def _table(rows: Iterable[Mapping[str, str]]) -> str:
-    rows = list(rows)
-    logged = {name: None for row in rows for name in row if name not in _FIRST_COLUMNS}
+def _table(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> str:
+    logged = {name: None for row in rows for name in row if name not in columns}
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*_FIRST_COLUMNS, *logged], restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, [*columns, *logged], restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

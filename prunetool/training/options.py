@@ -6,7 +6,6 @@ resolved where it is used (``pruning_options.py``, ``trainer.py``).
 
 from __future__ import annotations
 
-import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -14,10 +13,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from prunetool.errors import OptionError
 from prunetool.suggest import did_you_mean
+from prunetool.training.option_checks import EXPECTED, check, flag_of, groups_of, is_number
 
 DEFAULT_SPARSITY = 0.5
 DEFAULT_EPOCHS = 10
-SCHEDULES = ("one-shot", "linear", "cubic", "exponential")
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,16 @@ class TrainOptions:
         amount: what each event removes of what remains: a fraction in [0, 1], a number of
             elements, or the import path of a callable of the epoch.
         start, end, every: epochs, or optimizer steps as ``"500s"``.
+        pruning_fn, criterion, pattern, allocation: None where nothing was said; what the four
+            then mean together is in ``pruning_options.py``.
+        max_layer_sparsity, min_layer_density: no tensor is pruned beyond, in (0, 1] and [0, 1).
+        schedule: a name, or the import path of a function of the progress; None where nothing
+            was said: cubic, and exponential from round to round.
         apply_pruning: ``true``, ``false``, epochs as ``"2-10/2,15"``, or an import path.
-        lottery_ticket: likewise.
+        lottery_ticket: True trains in rounds; epochs, ``"all"`` or an import path reset within
+            one training.
+        rounds: trainings, at least 2; None for as many as ``rounds.py`` finds right.
+        retrain: what a round begins with; None for ``"weights"``.
         trainer: further arguments of the Trainer.
     """
 
@@ -46,20 +53,28 @@ class TrainOptions:
     exclude: tuple[str, ...] = ()
     parameter_names: tuple[str, ...] = ()
     global_: bool | None = None
-    pruning_fn: str = "l1_unstructured"
+    allocation: str | None = None
+    max_layer_sparsity: int | float | None = None
+    min_layer_density: int | float | None = None
+    pruning_fn: str | None = None
+    criterion: str | None = None
+    pattern: str | None = None
     dim: int | None = None
     norm: int | float | str | None = None
-    pattern: str | None = None
+    skip_unfit: bool = False
     amount: int | float | str | None = None
     sparsity: int | float | None = None
-    schedule: str = "cubic"
+    schedule: str | None = None
     start: int | str | None = None
     end: int | str | None = None
     every: int | str | None = None
     apply_pruning: bool | int | str = True
     lottery_ticket: bool | int | str = False
+    rounds: int | None = None
+    retrain: str | None = None
     rewind_step: int = 0
     resample: bool = False
+    shuffle_masks: bool = False
     permanent: bool = True
     max_epochs: int | None = None
     max_steps: int | None = None
@@ -71,6 +86,11 @@ class TrainOptions:
     seed: int = 0
     trainer: dict[str, Any] = field(default_factory=dict)
     monitor: str | None = None
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether this is a lottery ticket of several trainings."""
+        return self.lottery_ticket is True
 
     def as_config(self) -> dict[str, Any]:
         """The values by option name, as YAML can hold them."""
@@ -111,37 +131,18 @@ def _with_defaults(attributes: dict[str, Any]) -> TrainOptions:
             "end, --amount the share of the rest that each event removes"
         )
     if "amount" not in attributes:
-        attributes.setdefault("sparsity", DEFAULT_SPARSITY)
+        attributes.setdefault("sparsity", _default_sparsity(attributes.get("pattern")))
     if "max_steps" not in attributes:
         attributes.setdefault("max_epochs", DEFAULT_EPOCHS)
     options = TrainOptions(**attributes)
-    _check_intervals(options)
+    check(options)
     return options
 
 
-_EXPECTED = {"sparsity": "a fraction in [0, 1), such as 0.9"}
-
-
-def _check_intervals(options: TrainOptions) -> None:
-    if options.pattern is not None:
-        raise OptionError(f"--pattern {options.pattern}: not available yet")
-    if options.schedule not in SCHEDULES:
-        hint = did_you_mean(options.schedule, SCHEDULES)
-        raise OptionError(
-            f"--schedule {options.schedule}: expected one of {', '.join(SCHEDULES)}{hint}"
-        )
-    if options.sparsity is not None and not 0 <= options.sparsity < 1:
-        raise OptionError(f"--sparsity {options.sparsity}: expected {_EXPECTED['sparsity']}")
-    if isinstance(options.amount, float) and not 0 <= options.amount <= 1:
-        raise OptionError(f"--amount {options.amount}: expected a fraction in [0, 1], or an int")
-    for name in ("amount", "rewind_step", "seed"):
-        value = getattr(options, name)
-        if isinstance(value, int) and value < 0:
-            raise OptionError(f"{_flag(name)} {value}: expected 0 or more")
-    for name in ("max_epochs", "max_steps", "num_nodes"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise OptionError(f"{_flag(name)} {value}: expected 1 or more")
+def _default_sparsity(pattern: str | None) -> float:
+    """All that an N:M pattern can take; half of the weights otherwise."""
+    groups = groups_of(pattern)
+    return DEFAULT_SPARSITY if groups is None else 1 - groups[0] / groups[1]
 
 
 def _typed(key: str, value: Any, hint: Any) -> Any:
@@ -151,16 +152,11 @@ def _typed(key: str, value: Any, hint: Any) -> Any:
         if origin is tuple and isinstance(value, list | tuple):
             if all(isinstance(item, str) for item in value):
                 return tuple(value)
-        elif origin is float and _is_number(value):
+        elif origin is float and is_number(value):
             return value if isinstance(value, int) else float(value)
         elif isinstance(value, origin) and not (isinstance(value, bool) and origin is int):
             return dict(value) if origin is dict else value
-    expected = _EXPECTED.get(key) or _in_words(hint)
-    raise OptionError(f"{_flag(key)} {value}: expected {expected}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    raise OptionError(f"{flag_of(key)} {value}: expected {EXPECTED.get(key) or _in_words(hint)}")
 
 
 def _in_words(hint: Any) -> str:
@@ -176,10 +172,6 @@ def _in_words(hint: Any) -> str:
     choices = get_args(hint) if get_origin(hint) in (types.UnionType, Union) else (hint,)
     names = [words[get_origin(c) or c] for c in choices if c is not type(None)]
     return " or ".join(names)
-
-
-def _flag(name: str) -> str:
-    return "--" + option_key(name).replace("_", "-")
 
 
 def _listed(value: Any) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from prunetool.training.events_file import Event
 from prunetool.training.options import TrainOptions
+from prunetool.training.round_book import RoundBook, RoundRow
 from prunetool.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ class Outcome:
         planned: elements that this means; None where a function decides on each event.
         pruned: elements pruned.
         elements: elements of all targets.
+        history: every pruning, in order.
+        rounds: every round of a lottery ticket, in order; none for another run.
     """
 
     folder: RunFolder
@@ -29,6 +34,8 @@ class Outcome:
     planned: int | None
     pruned: int
     elements: int
+    history: Sequence[Event] = ()
+    rounds: Sequence[RoundRow] = ()
 
     @property
     def achieved(self) -> float:
@@ -56,21 +63,33 @@ class Outcome:
         )
 
 
-def outcome_of(pruning: ModelPruning, options: TrainOptions, folder: RunFolder) -> Outcome:
-    """Read the callback's counts after a fit."""
+def outcome_of(
+    pruning: ModelPruning,
+    options: TrainOptions,
+    folder: RunFolder,
+    *,
+    book: RoundBook,
+) -> Outcome:
+    """Read the callback's counts after the last fit."""
+    # Between rounds the callback is told what to remove, and does so to the element: nothing is
+    # planned ahead that could be missed.
+    in_rounds = book.count > 1
+    planned = pruning.pruned_elements if in_rounds else pruning.planned_elements
     return Outcome(
         folder=folder,
-        asked=_asked(pruning, options),
-        planned=pruning.planned_elements,
+        asked=_asked(pruning, options, planned),
+        planned=planned,
         pruned=pruning.pruned_elements,
         elements=pruning.target_elements,
+        history=book.prunings if in_rounds else pruning.history,
+        rounds=book.rows if in_rounds else (),
     )
 
 
-def _asked(pruning: ModelPruning, options: TrainOptions) -> float:
+def _asked(pruning: ModelPruning, options: TrainOptions, planned: int | None) -> float:
     """What the events of ``--amount`` compound to; where a function decides, what it did."""
     if options.sparsity is not None:
         return float(options.sparsity)
-    if pruning.planned_elements is None:
+    if planned is None:
         return pruning.achieved_sparsity
-    return pruning.planned_elements / pruning.target_elements
+    return planned / pruning.target_elements

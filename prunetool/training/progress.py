@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from prunetool.training.checkpointing import EpochRecord
+from prunetool.training.epoch_record import EpochRecord
 
 _METRICS_SHOWN = 6
 
@@ -20,10 +20,13 @@ class ProgressCallback(Callback):
     Args:
         pruning: the ModelPruning callback, for the current sparsity.
         quiet: show nothing.
+        rounds: how many trainings there are.
+        number: which of them this is, from 1.
     """
 
-    def __init__(self, pruning: Any, *, quiet: bool) -> None:
+    def __init__(self, pruning: Any, *, quiet: bool, rounds: int = 1, number: int = 1) -> None:
         self._pruning = pruning
+        self._rounds, self._number = rounds, number
         self._quiet = quiet
         self._console = Console(stderr=True, markup=False, emoji=False, highlight=False)
         self._progress: Progress | None = None
@@ -34,7 +37,7 @@ class ProgressCallback(Callback):
         """Print a finished epoch's line, above the live line if there is one."""
         if self._quiet:
             return
-        line = epoch_line(record, epochs=self._epochs)
+        line = epoch_line(record, epochs=self._epochs, rounds=self._rounds)
         console = self._progress.console if self._progress is not None else self._console
         # On a terminal a long line is folded between words; elsewhere it stays one line.
         console.print(Text(line), soft_wrap=not console.is_terminal)
@@ -83,7 +86,8 @@ class ProgressCallback(Callback):
         self._progress.update(
             self._task,
             completed=completed,
-            description=_epoch_of(trainer.current_epoch + 1, self._epochs),
+            description=_round_of(self._number, self._rounds)
+            + _epoch_of(trainer.current_epoch + 1, self._epochs),
             values=_values(_numbers(trainer.progress_bar_metrics), self._sparsity()),
         )
 
@@ -96,15 +100,20 @@ class ProgressCallback(Callback):
             self._progress = None
 
 
-def epoch_line(record: EpochRecord, *, epochs: int | None) -> str:
+def epoch_line(record: EpochRecord, *, epochs: int | None, rounds: int = 1) -> str:
     """Put an epoch into a line: ``epoch 3/10  step 270  val_acc 0.9611  sparsity 0.7875``.
 
     Args:
         record: the epoch.
         epochs: how many there will be, or None where steps decide.
+        rounds: how many trainings there are; if several, the line begins with ``round 2/5``.
     """
-    head = f"{_epoch_of(record.epoch, epochs)}  step {record.step}"
+    head = f"{_round_of(record.round, rounds)}{_epoch_of(record.epoch, epochs)}  step {record.step}"
     return f"{head}  {_values(record.metrics, record.sparsity)}"
+
+
+def _round_of(number: int, rounds: int) -> str:
+    return f"round {number}/{rounds}  " if rounds > 1 else ""
 
 
 def _epoch_of(epoch: int, epochs: int | None) -> str:

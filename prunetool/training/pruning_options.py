@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prunetool.errors import OptionError
-from prunetool.suggest import did_you_mean
-from prunetool.training.epochs import is_epochs, parse_epochs
+from prunetool.training.epochs import ChosenEpochs, is_epochs, parse_epochs
+from prunetool.training.functions import import_function
 from prunetool.training.importing import import_object
+from prunetool.training.method_checks import (
+    CHANNELS,
+    GLOBAL,
+    UNIFORM,
+    own_method,
+    pattern_of,
+)
+from prunetool.training.option_checks import SCHEDULES
 from prunetool.training.options import TrainOptions
 from prunetool.training.trees import is_misconfiguration
 
@@ -20,11 +27,15 @@ if TYPE_CHECKING:
 
     from prunetool.callback import ModelPruning
 
-_STRUCTURED = ("ln_structured", "random_structured")
-_METHODS = ("l1_unstructured", "random_unstructured", *_STRUCTURED)
+T = TypeVar("T")
+
+DEFAULT_METHOD = "l1_unstructured"
+DEFAULT_SCHEDULE = "cubic"
 _PARAMETER_NAMES = ("weight", "bias")
 # How the callback's messages begin where they are about one of its arguments.
-_ARGUMENT = re.compile(r"^(start|end|every|include|exclude|`(amount|schedule|sparsity)`)(?=[: ])")
+_ARGUMENT = re.compile(r"^(start|end|every|include|exclude|amount|sparsity|`(\w+)`)(?=[: ])")
+# Its arguments whose options have another name.
+_OPTION_NAMES = {"pruning_dim": "dim", "pruning_norm": "norm"}
 
 
 def pruning_callback(
@@ -44,41 +55,86 @@ def pruning_callback(
     """
     from prunetool.callback import ModelPruning
 
-    _check_tickets(options)
     build = partial(
         ModelPruning,
         _method(options),
         parameter_names=_parameter_names(options),
         use_global_unstructured=_is_global(options),
-        amount=_amount(options),
-        apply_pruning=_of_the_epoch("--apply-pruning", options.apply_pruning, options),
         make_pruning_permanent=options.permanent,
-        use_lottery_ticket_hypothesis=_of_the_epoch(
-            "--lottery-epochs", options.lottery_ticket, options
-        ),
-        resample_parameters=options.resample,
         pruning_dim=options.dim,
         pruning_norm=options.norm,
         verbose=verbose,
-        sparsity=options.sparsity,
-        schedule=options.schedule,
-        start=options.start,
-        end=options.end,
-        every=options.every,
+        criterion=options.criterion,
+        pattern=options.pattern,
+        allocation=_allocation(options),
+        max_layer_sparsity=options.max_layer_sparsity,
+        min_layer_density=options.min_layer_density,
+        skip_unfit=options.skip_unfit,
         include=options.include,
         exclude=options.exclude,
         default_targets="matrices",
-        rewind_step=options.rewind_step,
         prune_before_validation=True,
+        **(_between_fits(options) if options.in_rounds else _within_a_fit(options)),
     )
-    callback = _checked(build)
+    callback = checked(build)
     callback.initial_masks = masks
     return callback
 
 
-def _checked(build: Callable[[], ModelPruning]) -> ModelPruning:
+def _within_a_fit(options: TrainOptions) -> dict[str, Any]:
+    """When and how much, where the events are those of one training."""
+    return {
+        "amount": _amount(options),
+        "apply_pruning": _of_the_epoch("--apply-pruning", options.apply_pruning, options),
+        "use_lottery_ticket_hypothesis": _of_the_epoch(
+            "--lottery-epochs", options.lottery_ticket, options
+        ),
+        "resample_parameters": options.resample,
+        "sparsity": options.sparsity,
+        "schedule": schedule_of(options, default=DEFAULT_SCHEDULE),
+        "start": options.start,
+        "end": options.end,
+        "every": options.every,
+        "rewind_step": options.rewind_step,
+    }
+
+
+def _between_fits(options: TrainOptions) -> dict[str, Any]:
+    """No event of its own: the rounds are pruned from outside.
+
+    A number of elements is passed on all the same: the callback refuses one that is too large
+    before the first round, not after it.
+    """
+    number = options.amount if isinstance(options.amount, int) else 0
+    return {"amount": number, "apply_pruning": False, "use_lottery_ticket_hypothesis": False}
+
+
+def schedule_of(options: TrainOptions, *, default: str) -> str | Callable[[float], float]:
+    """The curve: a name, or the user's function of the progress in [0, 1].
+
+    Raises:
+        OptionError, TargetError, UserCodeError: if it is neither.
+    """
+    name = options.schedule or default
+    if name in SCHEDULES:
+        return name
+    return import_function(
+        "--schedule",
+        name,
+        app_dir=options.app_dir,
+        of="the progress in [0, 1]",
+        others=", ".join(SCHEDULES),
+    )
+
+
+def checked(call: Callable[[], T]) -> T:
+    """Call the pruning callback, or build it.
+
+    Raises:
+        OptionError: for what it complains about, in the words of the command line.
+    """
     try:
-        return build()
+        return call()
     except Exception as error:
         if is_misconfiguration(error) or isinstance(error, ValueError):
             raise OptionError(as_option(str(error))) from error
@@ -87,52 +143,32 @@ def _checked(build: Callable[[], ModelPruning]) -> ModelPruning:
 
 def as_option(message: str) -> str:
     """Name an argument of the callback as the option that it was given by."""
-    return _ARGUMENT.sub(lambda found: "--" + found[0].strip("`").replace("_", "-"), message)
+    found = _ARGUMENT.match(message)
+    if found is None:
+        return message
+    name = found[2] or found[1]
+    return f"--{_OPTION_NAMES.get(name, name).replace('_', '-')}{message[found.end() :]}"
 
 
 def _method(options: TrainOptions) -> Any:
-    name = options.pruning_fn
-    if name.lower() in _METHODS:
-        _check_structure(name.lower(), options)
-        return name.lower()
-    if ":" not in name and "." not in name:
-        raise OptionError(
-            f"--pruning-fn {name}: expected {', '.join(_METHODS)} or the import path of a "
-            f"BasePruningMethod subclass{did_you_mean(name, _METHODS)}"
-        )
-    return import_object(name, app_dir=options.app_dir, example="Method")
-
-
-def _check_structure(name: str, options: TrainOptions) -> None:
-    if name not in _STRUCTURED:
-        for option, value in (("--dim", options.dim), ("--norm", options.norm)):
-            if value is not None:
-                raise OptionError(
-                    f"{option} {value}: only {' and '.join(_STRUCTURED)} have channels; "
-                    f"add one of them as --pruning-fn"
-                )
-        return
-    if options.global_:
-        raise OptionError(f"--pruning-fn {name}: channels are pruned tensor by tensor: --local")
-    if options.dim is None:
-        raise OptionError(f"--pruning-fn {name}: needs --dim (0 for output channels)")
-    if name == "ln_structured" and options.norm is None:
-        raise OptionError(f"--pruning-fn {name}: needs --norm (a number, inf, fro or nuc)")
-
-
-def _check_tickets(options: TrainOptions) -> None:
-    if options.lottery_ticket is not False:
-        return
-    for option, given in (("--rewind-step", options.rewind_step), ("--resample", options.resample)):
-        if given:
-            raise OptionError(f"{option}: belongs to lottery tickets; add --lottery-ticket")
+    path = own_method(options)
+    if path is not None:
+        return import_object(path, app_dir=options.app_dir, example="Method")
+    return (options.pruning_fn or DEFAULT_METHOD).lower()
 
 
 def _is_global(options: TrainOptions) -> bool:
     """Unless told, elements compete across all tensors, and channels inside each."""
-    if options.global_ is not None:
-        return options.global_
-    return options.pruning_fn.lower() not in _STRUCTURED
+    if pattern_of(options) == CHANNELS:
+        return False
+    return options.global_ is not False
+
+
+def _allocation(options: TrainOptions) -> str | None:
+    """The callback takes channels of all tensors together by this name alone."""
+    if options.allocation is None and own_method(options) is None and options.global_ is not None:
+        return GLOBAL if options.global_ else UNIFORM
+    return options.allocation
 
 
 def _parameter_names(options: TrainOptions) -> list[str] | None:
@@ -148,36 +184,23 @@ def _parameter_names(options: TrainOptions) -> list[str] | None:
 def _amount(options: TrainOptions) -> Any:
     if not isinstance(options.amount, str):
         return 0.5 if options.amount is None else options.amount
-    return _callable("--amount", options.amount, options, "a number, or")
+    return import_function(
+        "--amount", options.amount, app_dir=options.app_dir, of="the epoch", others="a number"
+    )
 
 
 def _of_the_epoch(option: str, value: bool | int | str, options: TrainOptions) -> Any:
     if isinstance(value, bool):
         return value
     text = str(value)
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
+    if text.lower() in ("true", "false", "all"):
+        return text.lower() != "false"
     if is_epochs(text):
         return ChosenEpochs(parse_epochs(text, option=option))
-    return _callable(option, text, options, "true, false, epochs as 2-10/2,15, or")
-
-
-def _callable(option: str, path: str, options: TrainOptions, others: str) -> Callable[[int], Any]:
-    wanted = f"expected {others} the import path of a function of the epoch"
-    if ":" not in path and "." not in path:
-        raise OptionError(f"{option} {path}: {wanted}")
-    found = import_object(path, app_dir=options.app_dir, example="function")
-    if not callable(found):
-        raise OptionError(f"{option} {path}: {wanted}; got a {type(found).__name__}")
-    return found  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True)
-class ChosenEpochs:
-    """A function of the epoch (from 0, as Lightning counts) that says whether it was chosen."""
-
-    epochs: frozenset[int]
-
-    def __call__(self, epoch: int) -> bool:
-        """Say whether ``epoch`` was chosen."""
-        return epoch in self.epochs
+    return import_function(
+        option,
+        text,
+        app_dir=options.app_dir,
+        of="the epoch",
+        others="true, false, epochs as 2-10/2,15",
+    )

@@ -9,8 +9,10 @@ from typing import Any
 
 from prunetool.checkpoints.reader import open_checkpoint
 from prunetool.errors import OptionError
+from prunetool.training.checkpointing import STATE_KEY
 from prunetool.training.config import override, read_config
 from prunetool.training.options import TrainOptions, from_values
+from prunetool.training.round_options import rounds_of
 from prunetool.training.run_folder import RunFolder, run_folder_of
 
 # How long and where a run goes on may change; what it is may not.
@@ -27,12 +29,14 @@ class Resumed:
         folder: the run.
         checkpoint: the state to go on from.
         options: those of the run, with what the command line may change.
-        finished_epochs: complete epochs at that state.
+        round: the training that the state is of, from 1.
+        finished_epochs: complete epochs of it at that state.
     """
 
     folder: RunFolder
     checkpoint: Path
     options: TrainOptions
+    round: int
     finished_epochs: int
 
 
@@ -52,8 +56,10 @@ def resume(target: str, given: Mapping[str, Any]) -> Resumed:
     checkpoint = open_checkpoint(folder.last if path.is_dir() else path)
     options = _options(folder, given)
     finished = _finished_epochs(checkpoint.content)
-    _require_something_left(folder, options, finished, int(checkpoint.content["global_step"]))
-    return Resumed(folder, checkpoint.path, options, finished)
+    number = _round(checkpoint.content)
+    if not options.in_rounds or number == rounds_of(options).count:
+        _require_something_left(folder, options, finished, int(checkpoint.content["global_step"]))
+    return Resumed(folder, checkpoint.path, options, number, finished)
 
 
 def _options(folder: RunFolder, given: Mapping[str, Any]) -> TrainOptions:
@@ -83,6 +89,12 @@ def _require_something_left(
                 f"{folder.path}: finished already, with {done} of {limit} {name}; "
                 f"to train on, give a higher --max-{name}"
             )
+
+
+def _round(content: Any) -> int:
+    """A run of prunetool 0.1.0 was one training, and said nothing of rounds."""
+    state = content.get("callbacks", {}).get(STATE_KEY, {})
+    return int(state.get("round", 1))
 
 
 def _finished_epochs(content: Any) -> int:

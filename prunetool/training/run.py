@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from prunetool.errors import OptionError, PrunetoolError
-from prunetool.training.checkpointing import run_checkpoint
 from prunetool.training.config import write_config
+from prunetool.training.course import Course
 from prunetool.training.data import fit_data
+from prunetool.training.events_file import write_events
 from prunetool.training.importing import make_importable
 from prunetool.training.initial import InitialWeights, initial_masks
-from prunetool.training.interrupts import Terminated
+from prunetool.training.interrupts import Terminated, interruptible
 from prunetool.training.metrics_file import MetricsFile
-from prunetool.training.monitor import BestSoFar, parse_monitor
+from prunetool.training.monitor import BestSoFar, Monitor, parse_monitor
 from prunetool.training.noise import useful_messages_only
 from prunetool.training.options import TrainOptions
 from prunetool.training.outcome import Outcome, outcome_of
-from prunetool.training.progress import ProgressCallback
 from prunetool.training.pruning_options import pruning_callback
+from prunetool.training.replacing import Replacing
 from prunetool.training.resuming import Resumed
+from prunetool.training.round_book import RoundBook
+from prunetool.training.round_options import rounds_of
+from prunetool.training.rounds import Rounds
 from prunetool.training.run_folder import RunFolder, discard_unused, new_run_folder
 from prunetool.training.targets import (
     BuiltModel,
@@ -30,7 +35,6 @@ from prunetool.training.targets import (
     is_checkpoint_path,
     resolve_target,
 )
-from prunetool.training.trainer import build_trainer, fit
 from prunetool.training.trees import tree_of
 
 Note = Callable[[str], None]
@@ -73,30 +77,67 @@ def train(options: TrainOptions, place: Place, manners: Manners) -> Outcome:
         PrunetoolError: for anything that the user can mend.
         KeyboardInterrupt, Terminated: after saying where the last checkpoint is.
     """
-    with useful_messages_only(quiet=manners.quiet, verbose=manners.verbose):
+    only = partial(useful_messages_only, quiet=manners.quiet, verbose=manners.verbose)
+    with only():
         make_importable(options.app_dir)
         source = resolve_target(options.target, model=options.model, app_dir=options.app_dir)
+    # Anew: pytorch_lightning sets up its own logging when the target imports it.
+    with only():
         model = _build(source, options)
         data = _data(model, options)
         masks = {} if place.resumed else initial_masks(source.start, options, manners.note)
         pruning = pruning_callback(options, masks=masks, verbose=manners.verbose)
+        rounds = rounds_of(options)
+        monitor = parse_monitor(options.monitor) if options.monitor else None
         folder = _folder(source, options, place)
-        progress = ProgressCallback(pruning, quiet=manners.quiet)
-        callbacks = [pruning, progress, _recorder(model, pruning, progress, folder, place, options)]
-        if source.start is not None and place.resumed is None:
-            callbacks.insert(0, InitialWeights(source.start))
-        trainer = build_trainer(model.tree, options, callbacks=callbacks, root=folder.path)
-        manners.note(f"run folder {folder.path}, seed {options.seed}")
-        resume_from = place.resumed.checkpoint if place.resumed else None
-        try:
-            fit(trainer, model.module, data, resume_from=resume_from)
-        except (KeyboardInterrupt, Terminated):
-            manners.note(_where_it_stands(folder))
-            raise
-        except PrunetoolError:
-            discard_unused(folder)
-            raise
-        return outcome_of(pruning, options, folder)
+        book = _book(rounds, monitor, place)
+        course = Course(
+            model=model,
+            data=data,
+            options=options,
+            pruning=pruning,
+            rounds=rounds,
+            book=book,
+            folder=folder,
+            best=BestSoFar(monitor) if monitor else None,
+            table=_table(folder, rounds, place).add,
+            replacing=Replacing(folder),
+            write_config=lambda: write_config(folder.config, options),
+            first_only=[InitialWeights(source.start)] if source.start is not None else [],
+            quiet=manners.quiet,
+        )
+        for line in (f"run folder {folder.path}, seed {options.seed}", *rounds.lines):
+            manners.note(line)
+        _run(course, place, manners)
+        outcome = outcome_of(pruning, options, folder, book=book)
+        write_events(folder.events, outcome.history)
+        return outcome
+
+
+def _run(course: Course, place: Place, manners: Manners) -> None:
+    folder = course.folder
+    try:
+        with interruptible():
+            course.run(resume_from=place.resumed.checkpoint if place.resumed else None)
+    except (KeyboardInterrupt, Terminated):
+        course.replacing.settle()
+        manners.note(_where_it_stands(folder))
+        raise
+    except PrunetoolError:
+        course.replacing.undo()
+        discard_unused(folder)
+        raise
+
+
+def _book(rounds: Rounds, monitor: Monitor | None, place: Place) -> RoundBook:
+    number = place.resumed.round if place.resumed else 1
+    return RoundBook(rounds.count, monitor=monitor.name if monitor else None, number=number)
+
+
+def _table(folder: RunFolder, rounds: Rounds, place: Place) -> MetricsFile:
+    resumed = place.resumed
+    finished = (resumed.round, resumed.finished_epochs) if resumed else None
+    return MetricsFile(folder.metrics, rounds=rounds.count > 1, finished=finished)
 
 
 def _build(source: ModelSource, options: TrainOptions) -> BuiltModel:
@@ -133,34 +174,6 @@ def _folder(source: ModelSource, options: TrainOptions, place: Place) -> RunFold
                 f"--output {place.output}: holds the checkpoint to start from; choose another"
             )
     return new_run_folder(place.output, name=source.name, force=place.force)
-
-
-def _recorder(
-    model: BuiltModel,
-    pruning: Any,
-    progress: ProgressCallback,
-    folder: RunFolder,
-    place: Place,
-    options: TrainOptions,
-) -> Any:
-    finished = place.resumed.finished_epochs if place.resumed else None
-    table = MetricsFile(folder.metrics, finished_epochs=finished)
-    return run_checkpoint(
-        model.tree,
-        folder=folder,
-        pruning=pruning,
-        model={"target": model.path, "args": model.arguments},
-        best=BestSoFar(parse_monitor(options.monitor)) if options.monitor else None,
-        listeners=[lambda record: table.add(**asdict(record)), progress.epoch_done],
-        begin=lambda: _begin(folder, options, resumed=place.resumed is not None),
-    )
-
-
-def _begin(folder: RunFolder, options: TrainOptions, *, resumed: bool) -> None:
-    """Take over the folder, now that nothing keeps the run from starting."""
-    if not resumed:
-        folder.clear()
-    write_config(folder.config, options)
 
 
 def _where_it_stands(folder: RunFolder) -> str:

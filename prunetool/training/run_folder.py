@@ -12,6 +12,7 @@ from pathlib import Path
 from prunetool.errors import OptionError, OutputError
 
 RUNS = Path("runs")
+_ROUND = re.compile(r"round-\d+\.ckpt")
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,26 @@ class RunFolder:
         """The sparsity of every layer at the end."""
         return self.path / "report.json"
 
-    def clear(self) -> None:
-        """Remove an earlier run's files, by name: the folder may hold others."""
-        for file in (self.last, self.best, self.metrics, self.report, self.config):
-            file.unlink(missing_ok=True)
+    @property
+    def events(self) -> Path:
+        """One row for each pruning."""
+        return self.path / "events.csv"
+
+    @property
+    def rewind(self) -> Path:
+        """The state that the rounds of a lottery ticket go back to."""
+        return self.checkpoints / "rewind.ckpt"
+
+    def round(self, number: int) -> Path:
+        """The state at the end of a round."""
+        return self.checkpoints / f"round-{number}.ckpt"
+
+    @property
+    def files(self) -> list[Path]:
+        """A run's files that are there, by name: the folder may hold others."""
+        known = (self.last, self.best, self.rewind, self.metrics, self.events, self.report)
+        rounds = [p for p in self.checkpoints.glob("round-*.ckpt") if _ROUND.fullmatch(p.name)]
+        return [file for file in (*known, self.config, *rounds) if file.exists()]
 
 
 def new_run_folder(output: Path | None, *, name: str, force: bool) -> RunFolder:
@@ -66,8 +83,8 @@ def new_run_folder(output: Path | None, *, name: str, force: bool) -> RunFolder:
     Args:
         output: the folder asked for, or None for the next free ``runs/NAME-N``.
         name: the model's class, for NAME.
-        force: a folder that is not empty may be used; :meth:`RunFolder.clear` it when the new run
-            has something to put in its place.
+        force: a folder that is not empty may be used; what is in it stays until the new
+            run has something to put in its place (``replacing.py``).
 
     Raises:
         OptionError: if the folder is not empty and ``force`` is off.

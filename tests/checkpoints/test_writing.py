@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from prunetool.checkpoints.writing import NewFile, check_target, write_atomically
+from prunetool.checkpoints.writing import (
+    NewFile,
+    beside_of,
+    check_target,
+    move_into_place,
+    write_atomically,
+    write_text,
+)
 from prunetool.errors import OutputError
 
 
@@ -140,3 +147,23 @@ def test_a_folder_that_may_not_be_written(tmp_path):
 def test_a_name_that_is_too_long(tmp_path):
     with pytest.raises(OutputError, match="cannot be written: File name too long"):
         write_atomically(of(tmp_path / ("a" * 300)))
+
+
+def test_text_is_utf_8_with_its_own_line_ends(tmp_path):
+    write_text(tmp_path / "a", "one\r\ntwo\nä")
+    assert files_in(tmp_path) == {"a": b"one\r\ntwo\n\xc3\xa4"}
+
+
+def test_text_that_cannot_be_written(tmp_path):
+    with pytest.raises(OutputError, match="cannot be written: No such file or directory"):
+        write_text(tmp_path / "gone" / "a", "")
+
+
+def test_a_file_that_somebody_else_wrote_is_moved_into_its_place(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    beside = beside_of(path)
+    assert beside.parent == tmp_path
+    beside.write_bytes(b"new")
+    move_into_place(beside, path)
+    assert files_in(tmp_path) == {"a": b"new"}

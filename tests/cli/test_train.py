@@ -158,9 +158,10 @@ WRONG = [
     (["net:Net", "--pruning-fn", "net:Net"], "BasePruningMethod"),
     (["net:Net", "--pruning-fn", "ln_structured"], "needs --dim"),
     (["net:Net", "--pruning-fn", "ln_structured", "--dim", "0"], "needs --norm"),
-    (["net:Net", "--pruning-fn", "random_structured", "--dim", "0", "--global"], "--local"),
     (["net:Net", "--norm", "x", "--pruning-fn", "ln_structured", "--dim", "0"], "'nuc'"),
-    (["net:Net", "--pattern", "2:4"], "--pattern 2:4: not available yet"),
+    (["net:Net", "--pattern", "4:2"], "--pattern 4:2: keeps 4 of each 2"),
+    (["net:Net", "--pattern", "3:5"], "3:5"),
+    (["net:Net", "--schedule", "net:number"], "--schedule net:number: expected one-shot"),
     (["net:Net", "--sparsity", "1.5"], "--sparsity 1.5: expected a fraction in [0, 1)"),
     (["net:Net", "--sparsity", "0.5", "--amount", "0.1"], "--amount and --sparsity exclude"),
     (["net:Net", "--amount", "lots"], "--amount lots: expected a number, or the import path"),
@@ -231,7 +232,19 @@ COUNTS = [
       "--amount", "2"], 32, 64),
     (["--pruning-fn", "torch.nn.utils.prune.L1Unstructured"], 36, 72),
     (["--start", "2s", "--end", "6s", "--every", "2s"], 36, 72),
-    (["--lottery-ticket", "--amount", "0.5"], 54, 72),
+    (["--lottery-epochs", "all", "--amount", "0.5"], 54, 72),
+    (["--lottery-ticket", "--amount", "0.5", "--rounds", "2"], 36, 72),
+    (["--schedule", "net:at_once"], 36, 72),
+    (["--criterion", "random", "--allocation", "erk"], 36, 72),
+    (["--criterion", "saliency", "--allocation", "lamp"], 36, 72),
+    (["--criterion", "movement", "--max-layer-sparsity", "0.5"], 36, 72),
+    (["--pattern", "2:4"], 36, 72),
+    (["--pattern", "1:4"], 54, 72),
+    (["--pattern", "3:5", "--skip-unfit", "--model-arg", "hidden=5"], 2, 5),
+    (["--pattern", "channels", "--dim", "0", "--include", "first.*"], 32, 64),
+    (["--pattern", "channels", "--dim", "1", "--norm", "-inf", "--global",
+      "--include", "first.*"], 32, 64),
+    (["--allocation", "uniform", "--min-layer-density", "0.5"], 36, 72),
     (["--lottery-epochs", "0", "--amount", "0.5", "--rewind-step", "2"], 54, 72),
     (["--keep-masks"], 36, 72),
     (["--sparsity", "0"], 0, 72),
@@ -279,6 +292,7 @@ def test_what_a_run_leaves(train):
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
         "config.yaml",
+        "events.csv",
         "metrics.csv",
         "report.json",
     ]
@@ -332,6 +346,7 @@ def test_a_config_repeats_a_run_to_the_bit(train):
         ["--include", "nomatch"],
         ["--trainer", "gradient_clip_val=abc"],
         ["--monitor", "nope:min"],
+        ["--monitor", "nope:min", "--trainer", "check_val_every_n_epoch=2"],
     ],
 )
 def test_force_loses_nothing_to_a_run_that_cannot_start(train, wrong):
@@ -339,16 +354,16 @@ def test_force_loses_nothing_to_a_run_that_cannot_start(train, wrong):
     before = Path("out/checkpoints/last.ckpt").read_bytes()
     refused = train("net:Net", "--force", *wrong)
     assert refused.code == 2, refused.err
-    if wrong[0] != "--monitor":  # that is known after the first epoch only
-        assert Path("out/checkpoints/last.ckpt").read_bytes() == before
-        assert Path("out/report.json").exists()
+    assert Path("out/checkpoints/last.ckpt").read_bytes() == before
+    assert Path("out/report.json").exists()
+    assert not Path("out/.replaced").exists()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--dim", "1"], "--dim 1: only ln_structured and random_structured have channels"),
-        (["--norm", "x"], "--norm x: only ln_structured"),
+        (["--dim", "1"], "--dim 1: only channels have one; add --pattern channels"),
+        (["--norm", "x"], "--norm x: only channels have one"),
         (["--rewind-step", "5"], "--rewind-step: belongs to lottery tickets; add --lottery-ticket"),
         (["--resample"], "--resample: belongs to lottery tickets"),
         (["--end", "0"], "--end: expected a moment after the start"),
@@ -383,7 +398,7 @@ def test_an_emptied_tensor_and_rounded_channels_are_said(train):
         warnings.simplefilter("always")
         run = train("net:Net", *options)
     assert "warning: ModelPruning: nothing is left of last.weight" in run.err
-    assert "channels are removed whole" in run.err
+    assert "only whole channels, or elements of each tensor, are removed" in run.err
 
 
 def test_a_run_is_not_overwritten(train):

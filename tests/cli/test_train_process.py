@@ -115,6 +115,18 @@ def test_help_needs_neither_torch_nor_lightning():
     assert "Example: prunetool train" in done.stdout
 
 
+def test_the_older_package_is_no_noisier(project):
+    """It sets up its own logging when it is imported, which is while the target is."""
+    options = ("--max-epochs", "1", "--accelerator", "cpu")
+    code, _, err = finish(start(project, "older:Net", *options))
+    assert code == 0
+    assert [line.partition(" ")[0] for line in err.splitlines()] == [
+        "run", "ModelPruning:", "epoch", "`Trainer.fit`", "checkpoint", "next:"
+    ]  # fmt: skip
+    code, _, err = finish(start(project, "older:Net", *options, "--quiet"))
+    assert (code, err) == (0, "")
+
+
 def test_a_terminal_sees_the_course_of_an_epoch(project):
     ours, theirs = pty.openpty()
     process = start(

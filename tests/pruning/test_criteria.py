@@ -15,7 +15,6 @@ from prunetool.pruning.criteria import (
     random_scores,
 )
 
-
 WEIGHT = torch.nn.Parameter(torch.tensor([[-2.0, 0.5], [0.0, -math.inf]]))
 SUMS = torch.tensor([[-1.0, 3.0], [0.0, 2.0]])
 
@@ -50,9 +49,7 @@ def test_what_had_no_gradient_goes_last(criterion: Criterion) -> None:
         (Criterion.MOVEMENT, True, False),
     ],
 )
-def test_what_a_criterion_is(
-    criterion: Criterion, gradients: bool, magnitude_like: bool
-) -> None:
+def test_what_a_criterion_is(criterion: Criterion, gradients: bool, magnitude_like: bool) -> None:
     assert criterion.needs_gradients is gradients
     assert criterion.is_magnitude_like is magnitude_like
 

@@ -48,6 +48,15 @@ def test_the_lowest_two_of_four_may_go() -> None:
     assert stay.tolist() == [[T, F, T, F, F, F, T, T]]
 
 
+def test_nothing_gone_may_be_said_without_a_mask() -> None:
+    scores = torch.tensor([[INF, -INF, 0.0, INF], [-INF, -INF, 2.0, 2.0]])
+    none = torch.zeros(2, 4, dtype=torch.bool)
+    stay = barred(scores, None, n=2, m=4, dim=1)
+    assert stay.tolist() == barred(scores, none, n=2, m=4, dim=1).tolist()
+    assert stay.tolist() == [[T, F, F, T], [F, F, T, T]]
+    assert scores.tolist() == [[INF, -INF, 0.0, INF], [-INF, -INF, 2.0, 2.0]]
+
+
 def test_what_is_gone_ranks_first_whatever_its_score() -> None:
     scores = torch.tensor([[9.0, 1.0, 3.0, 2.0, math.nan, -1.0, INF, -INF]])
     pruned = torch.tensor([[T, F, F, F, T, F, F, T]])
@@ -114,7 +123,9 @@ def test_every_group_is_ranked_as_by_hand(
     assert stay.tolist() == by_hand(scores, pruned, n=n, m=m, dim=dim, absolute=absolute)
 
 
-@pytest.mark.parametrize(("shape", "dim"), [((1200, 520), 1), ((520, 1200), 0), ((24, 16, 60, 60), 1)])
+@pytest.mark.parametrize(
+    ("shape", "dim"), [((1200, 520), 1), ((520, 1200), 0), ((24, 16, 60, 60), 1)]
+)
 def test_a_tensor_of_several_pieces_is_ranked_as_a_small_one(
     shape: tuple[int, ...], dim: int
 ) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -102,13 +103,43 @@ def test_shares_by_hand(name: str, dtype: torch.dtype) -> None:
 @settings(max_examples=300, deadline=None)
 @given(
     data=st.data(),
-    layers=st.lists(
-        st.lists(st.integers(-9, 9), min_size=1, max_size=12), min_size=1, max_size=5
-    ),
+    layers=st.lists(st.lists(st.integers(-9, 9), min_size=1, max_size=12), min_size=1, max_size=5),
 )
 def test_any_layers_share_as_the_paper_says(data: st.DataObject, layers: list[list[int]]) -> None:
     k = data.draw(st.integers(0, sum(map(len, layers))), label="k")
     assert shares(layers, k) == by_the_paper(layers, k)
+
+
+LARGE = {
+    "normal": lambda g, n: torch.randn(n, generator=g),
+    "mostly zeros": lambda g, n: (torch.randn(n, generator=g) - 1).relu(),
+    "constant": lambda g, n: torch.full((n,), 0.25),
+    "tiny and huge": lambda g, n: torch.randn(n, generator=g).mul(12).exp(),
+    "few values": lambda g, n: torch.randint(-3, 4, (n,), generator=g).float(),
+}
+
+
+@pytest.mark.parametrize("kinds", [*([kind] * 3 for kind in LARGE), list(LARGE)], ids=str)
+def test_large_layers_share_as_a_literal_ranking_in_double_precision(kinds: list[str]) -> None:
+    generator = torch.Generator().manual_seed(1)
+    sizes = [40_000, 1_000, 9_000, 1, 300]
+    layers = [LARGE[kind](generator, n) for kind, n in zip(kinds, sizes, strict=False)]
+    scores = []
+    for layer in layers:
+        energy = np.sort(np.abs(layer.double().numpy())) ** 2
+        matter = np.cumsum(energy[::-1])[::-1]
+        scores.append(np.divide(energy, matter, out=np.zeros_like(energy), where=matter > 0))
+    owner = np.repeat(np.arange(len(layers)), [layer.numel() for layer in layers])
+    ranked = owner[np.argsort(np.concatenate(scores), kind="stable")]
+    made = [Scores(f"w{i}", layer, absolute=True) for i, layer in enumerate(layers)]
+    most = [layer.numel() for layer in layers]
+    for share in (0.001, 0.1, 0.5, 0.9, 0.99, 0.9999):
+        k = round(share * len(ranked))
+        found = lamp_shares(made, k, most=most)
+        assert sum(found) == k
+        # Scores that differ by a rounding error only may change places.
+        expected = np.bincount(ranked[:k], minlength=len(layers))
+        assert np.abs(np.array(found) - expected).max() <= 2, f"{found} {expected}"
 
 
 def source(values: list[float], taken: list[bool] | None = None) -> Scores:
@@ -145,6 +176,39 @@ def test_bounds_hold_and_the_rest_gives_more() -> None:
     assert lamp_shares(sources, 4, most=[2, 2]) == [2, 2]
 
 
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), sizes=st.lists(st.integers(1, 10), min_size=1, max_size=4))
+def test_gone_staying_and_bounded_units_in_any_layers(
+    data: st.DataObject, sizes: list[int]
+) -> None:
+    state = st.sampled_from(["free", "free", "gone", "staying"])
+    layers, states, most, ranked = [], [], [], []
+    for i, size in enumerate(sizes):
+        weights = data.draw(st.lists(st.integers(-9, 9), min_size=size, max_size=size))
+        held = data.draw(st.lists(state, min_size=size, max_size=size))
+        # Of equal weights, those that come first have the lower scores.
+        order = sorted(
+            (u for u in range(size) if held[u] != "gone"), key=lambda u: (abs(weights[u]), u)
+        )
+        scores = lamp_scores([weights[u] for u in order])
+        free = [score for score, u in zip(scores, order, strict=True) if held[u] == "free"]
+        most.append(data.draw(st.integers(0, len(free)), label="most"))
+        ranked += [(score, i) for score in free]
+        layers.append(weights)
+        states.append(held)
+    k = data.draw(st.integers(0, sum(most)), label="k")
+    expected = [0] * len(sizes)
+    for _, i in sorted(ranked):  # one after the other, whoever is at its bound passes
+        if sum(expected) < k and expected[i] < most[i]:
+            expected[i] += 1
+    made = [
+        source([float(w) for w in weights], [h != "free" for h in held])
+        for weights, held in zip(layers, states, strict=True)
+    ]
+    staying: list[Tensor | None] = [torch.tensor([h == "staying" for h in held]) for held in states]
+    assert lamp_shares(made, k, most=most, staying=staying) == expected
+
+
 def test_infinite_scores_go_last() -> None:
     # What had no gradient at all scores +inf everywhere; a diverged weight scores inf too.
     sources = [source([INF, INF]), source([1.0, 2.0])]
@@ -153,5 +217,5 @@ def test_infinite_scores_go_last() -> None:
 
 
 def test_nan_is_refused_by_name() -> None:
-    with pytest.raises(NanScoresError, match="^w: 1 of 2 scores are NaN"):
+    with pytest.raises(NanScoresError, match=r"^w: 1 of 2 scores are NaN"):
         lamp_shares([source([1.0, math.nan])], 0, most=[2])

@@ -235,3 +235,15 @@ def test_zeros_are_not_raised_while_the_mask_is_bits():
     tensor = torch.zeros(4)
     masks.raise_zeros_("b", tensor, 1.0)
     assert tensor.tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize("every_step", [True, False])
+def test_a_tensor_on_another_device_than_the_mask(every_step):
+    """The meta device stands for any: it computes shapes and refuses to mix with others."""
+    masks, where = in_words(torch.float32)
+    tensor = torch.empty(2, 3, 4, 5, device="meta")
+    with pytest.raises(RuntimeError, match="device"):
+        tensor.view(torch.int32).bitwise_and_(where.to(torch.int32))
+    masks.zero_("w", tensor, every_step=every_step)
+    assert tensor.is_meta
+    assert torch.equal(masks.pruned("w"), where)

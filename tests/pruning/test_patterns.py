@@ -98,9 +98,7 @@ def test_how_many_units_can_go_at_most(
     assert pattern.prunable(shape) == prunable
 
 
-@pytest.mark.parametrize(
-    ("n", "m"), [(0, 4), (4, 4), (5, 4), (-1, 4), (1, 1), (0, 0)]
-)
+@pytest.mark.parametrize(("n", "m"), [(0, 4), (4, 4), (5, 4), (-1, 4), (1, 1), (0, 0)])
 def test_patterns_that_keep_nothing_or_everything_are_refused(n: int, m: int) -> None:
     with pytest.raises(ValueError, match=f"^{n}:{m}: expected N:M with 1 <= N < M, such as 2:4"):
         NOfM(n, m)
@@ -127,7 +125,11 @@ class TestNOfM:
             ((), 1, "2:4 needs an input dimension, got shape ()"),
             ((8, 6), 1, "the input dimension of shape (8, 6) is 6, not a multiple of 4"),
             ((6, 8), 0, "the input dimension of shape (6, 8) is 6, not a multiple of 4"),
-            ((8, 3, 4, 4), 1, "the input dimension of shape (8, 3, 4, 4) is 3, not a multiple of 4"),
+            (
+                (8, 3, 4, 4),
+                1,
+                "the input dimension of shape (8, 3, 4, 4) is 3, not a multiple of 4",
+            ),
         ],
     )
     def test_a_misfit_is_explained(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -266,12 +266,11 @@ def test_any_tensors_in_any_layout_and_dtype_match_a_stable_sort(
     assert marked == independent(tensors, taken, absolute, k)
 
 
-
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 @pytest.mark.parametrize("kind", ["continuous", "few values", "constant", "mostly zeros"])
 def test_tensors_of_several_pieces(dtype: torch.dtype, kind: str) -> None:
     generator = torch.Generator().manual_seed(2)
-    sizes = [(2**18 + 5,), (600, 900), (1,), (2, 3, 300, 301)]
+    sizes = [(2**19 + 5,), (600, 900), (1,), (2, 3, 300, 301)]
     tensors = []
     for size in sizes:
         match kind:
@@ -308,6 +307,34 @@ def test_single_and_double_precision_compete_by_their_exact_values(doubles_first
         expected = independent(tensors, [None, None], False, k)
         for sample in (20, 50, 200):
             assert chosen(tensors, k, sample=sample) == expected, f"k={k}, sample={sample}"
+
+
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+class TestSeveralThreads:
+    """Tensors are then looked at several at a time."""
+
+    def test_the_result_is_that_of_one(self) -> None:
+        generator = torch.Generator().manual_seed(4)
+        tensors = [torch.randn(size, generator=generator) for size in (200_000, 7, 150_000, 90_000)]
+        tensors.append(tensors[0].round(decimals=1))
+        for k in (1, 100_000, 300_000, 640_007):
+            expected = independent(tensors, [None] * 5, True, k)
+            marked = lowest([Scores("w", t, True) for t in tensors], k)
+            assert [m.tolist() for m in marked] == expected
+
+    def test_the_first_source_with_a_nan_is_named(self) -> None:
+        tensors = [torch.zeros(200_000) for _ in range(4)]
+        tensors[1][5] = tensors[3][0] = math.nan
+        with pytest.raises(NanScoresError, match=r"^layer1\.weight: 1 of 200000 scores are NaN"):
+            lowest(sources(*tensors), 1000)
 
 
 def test_overflowing_sums_of_finite_scores_are_no_nan() -> None:

@@ -124,7 +124,8 @@ UNSTRUCTURED = {
         lambda amount: locally(torch_prune.l1_unstructured, amount=amount),
     ),
     "random global": Case(
-        Method(RANDOM, Elements(), Allocation.GLOBAL), partial(globally, torch_prune.RandomUnstructured)
+        Method(RANDOM, Elements(), Allocation.GLOBAL),
+        partial(globally, torch_prune.RandomUnstructured),
     ),
     "random local": Case(
         Method(RANDOM, Elements(), Allocation.UNIFORM),

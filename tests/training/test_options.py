@@ -11,6 +11,15 @@ def test_the_defaults():
     assert options == TrainOptions("net:Net", sparsity=0.5, max_epochs=10)
 
 
+@pytest.mark.parametrize(("pattern", "sparsity"), [("2:4", 0.5), ("1:4", 0.75), ("channels", 0.5)])
+def test_an_n_m_pattern_is_filled_unless_told_otherwise(pattern, sparsity):
+    dim = {"dim": 0} if pattern == "channels" else {}
+    assert from_values({"target": "t", "pattern": pattern, **dim}).sparsity == sparsity
+    assert (
+        from_values({"target": "t", "pattern": pattern, "sparsity": 0.25, **dim}).sparsity == 0.25
+    )
+
+
 def test_steps_alone_set_the_length():
     options = from_values({"target": "net:Net", "max_steps": 100})
     assert (options.max_epochs, options.max_steps) == (None, 100)
@@ -53,7 +62,6 @@ def test_written_and_read_again():
         ({"rewind_step": -1}, "--rewind-step -1: expected 0 or more"),
         ({"seed": -1}, "--seed -1: expected 0 or more"),
         ({"schedule": "cubik"}, "--schedule cubik: expected one of one-shot"),
-        ({"pattern": "2:4"}, "--pattern 2:4: not available yet"),
         ({"include": "a.*"}, "--include a.*: expected a list of names"),
         ({"trainer": [1]}, "--trainer [1]: expected KEY=VALUE"),
     ],

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from prunetool.training.checkpointing import EpochRecord
+from prunetool.training.epoch_record import EpochRecord
 from prunetool.training.progress import epoch_line
 
 
@@ -10,6 +10,13 @@ def test_a_line_an_epoch():
         "epoch 3/10  step 270  train_loss 0.1234  val_acc 0.9611  sparsity 0.7875"
     )
     assert epoch_line(record, epochs=None).startswith("epoch 3  step 270  ")
+
+
+def test_a_round_is_said():
+    record = EpochRecord(3, 270, 0.5, {}, round=2)
+    assert epoch_line(record, epochs=10, rounds=5) == (
+        "round 2/5  epoch 3/10  step 270  sparsity 0.5000"
+    )
 
 
 def test_a_metric_is_shown_once():

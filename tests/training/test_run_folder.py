@@ -44,15 +44,23 @@ def test_a_folder_in_use_is_refused():
     assert [p.name for p in Path("mine").iterdir()] == ["notes.txt"]
 
 
-def test_force_allows_a_folder_whose_run_stays_until_it_is_cleared():
+def test_force_allows_a_folder_whose_run_stays():
     folder = new_run_folder(Path("mine"), name="net", force=False)
-    for file in (folder.last, folder.best, folder.config, folder.metrics, folder.report):
-        file.write_text("old")
-    Path("mine/notes.txt").write_text("keep me")
+    folder.last.write_text("old")
     again = new_run_folder(Path("mine"), name="net", force=True)
-    assert folder.last.read_text() == "old"
-    again.clear()
-    assert sorted(str(p) for p in Path("mine").rglob("*") if p.is_file()) == ["mine/notes.txt"]
+    assert (again, folder.last.read_text()) == (folder, "old")
+
+
+def test_the_files_of_a_run_are_known_by_name():
+    folder = new_run_folder(Path("mine"), name="net", force=False)
+    names = [
+        "checkpoints/best.ckpt", "checkpoints/last.ckpt", "checkpoints/rewind.ckpt",
+        "checkpoints/round-1.ckpt", "checkpoints/round-12.ckpt", "config.yaml", "events.csv",
+        "metrics.csv", "report.json",
+    ]  # fmt: skip
+    for name in [*names, "notes.txt", "checkpoints/round-one.ckpt", "checkpoints/mine.ckpt"]:
+        (folder.path / name).write_text("")
+    assert sorted(str(file.relative_to("mine")) for file in folder.files) == names
 
 
 def test_a_file_is_no_folder():

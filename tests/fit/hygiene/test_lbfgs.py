@@ -48,7 +48,10 @@ class Second(Tiny):
     def closure(self, optimizer: Any, batch: Any, index: int) -> Tensor:
         optimizer.zero_grad()
         loss = self.evaluated(batch, index)
-        self.manual_backward(loss)
+        if self.wrapped:
+            self.manual_backward(loss)
+        else:
+            loss.backward()  # no hook of Lightning's runs
         return loss
 
     def evaluated(self, batch: Any, index: int) -> Tensor:

@@ -109,18 +109,27 @@ class Weights(pl.Callback):
         self.seen.append(when)
 
 
+@pytest.mark.parametrize("moments", [{"validation", "checkpoint"}, {"validation"}, set()])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("hidden", [False, True])
-def test_weights_changed_by_hand_between_steps(hidden, optimizer, tmp_path):
+def test_weights_changed_by_hand_between_steps(hidden, optimizer, moments, tmp_path):
+    """Each moment that masks does so where no other has before it."""
     model = seeded(optimizer)
     kept = random_masks(model, NAMES)
     weights = Weights(kept, hidden=hidden)
-    keeper = ModelCheckpoint(dirpath=tmp_path, every_n_train_steps=1, save_top_k=-1)
-    pruning = masked_from_the_start(kept, model)
-    fit(model, pruning, weights, keeper, epochs=2, enable_checkpointing=True)
-    moments = {"validation", "epoch", "checkpoint", "end"}
-    assert set(weights.seen) == (moments if hidden else {*moments, "forward"})
-    assert weights.seen.count("checkpoint") == 2 * 5
+    saving = "checkpoint" in moments
+    keepers = [ModelCheckpoint(tmp_path, every_n_train_steps=1, save_top_k=-1)] if saving else []
+    fit(
+        model,
+        masked_from_the_start(kept, model),
+        weights,
+        *keepers,
+        epochs=2,
+        enable_checkpointing=saving,
+        validate="validation" in moments,
+    )
+    assert set(weights.seen) == moments | {"epoch", "end"} | (set() if hidden else {"forward"})
+    assert weights.seen.count("checkpoint") == (2 * 5 if saving else 0)
     assert torch.equal(model.hidden.weight != 0, kept["hidden.weight"])
 
 

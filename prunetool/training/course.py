@@ -1,0 +1,195 @@
+"""The fits of a run: one, or one a round with a pruning between any two.
+
+Every round is a training of its own, by a Trainer of its own, so that its length and what
+schedulers make of it are right. The model and the pruning callback are the same throughout.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from prunetool.errors import OptionError
+from prunetool.training.checkpoint_files import keep_as
+from prunetool.training.checkpointing import STATE_KEY, run_checkpoint
+from prunetool.training.entering import (
+    Continued,
+    Entry,
+    Rewound,
+    RewoundSchedule,
+    require_own_schedulers,
+)
+from prunetool.training.epoch_record import Listener
+from prunetool.training.monitor import BestSoFar
+from prunetool.training.options import TrainOptions
+from prunetool.training.progress import ProgressCallback
+from prunetool.training.pruning_options import checked
+from prunetool.training.recording import Recording
+from prunetool.training.replacing import Replacing
+from prunetool.training.rewind_point import RewindPoint
+from prunetool.training.round_book import RoundBook
+from prunetool.training.rounds import Retrain, Rounds
+from prunetool.training.run_folder import RunFolder
+from prunetool.training.targets import BuiltModel
+from prunetool.training.trainer import build_trainer, fit
+
+# Lightning means a loader that begins an epoch anew; the batches that were trained on are skipped.
+_SKIPPED = ".*resuming from a checkpoint that ended before the epoch ended"
+
+
+@dataclass(frozen=True)
+class Course:
+    """What all fits of a run share.
+
+    Attributes:
+        model, data, options: what is trained.
+        pruning: the ModelPruning callback.
+        rounds: the plan.
+        book: what the rounds came to so far.
+        folder: where the checkpoints go.
+        best: decides on ``best.ckpt``, or None.
+        table: adds a finished epoch to the run's metrics.
+        replacing: keeps an earlier run until this one works.
+        write_config: called when training starts.
+        first_only: further callbacks of the first fit.
+        quiet: no progress.
+    """
+
+    model: BuiltModel
+    data: Mapping[str, Any]
+    options: TrainOptions
+    pruning: Any
+    rounds: Rounds
+    book: RoundBook
+    folder: RunFolder
+    best: BestSoFar | None
+    table: Listener
+    replacing: Replacing
+    write_config: Callable[[], None]
+    first_only: Sequence[Any] = ()
+    quiet: bool = False
+
+    def run(self, *, resume_from: Path | None) -> None:
+        """Train every round that is left, and prune after each but the last.
+
+        Args:
+            resume_from: a checkpoint of the round that ``book`` is in; None begins anew.
+        """
+        entry = self._resumed(resume_from) if resume_from is not None else Entry()
+        for number in range(self.book.number, self.rounds.count + 1):
+            self.book.number = number
+            trainer, has_saved = self._fit(entry, resumed=resume_from is not None)
+            if self.rounds.count > 1:
+                self.book.require_trained()
+            if self.rounds.count > 1 and trainer.is_global_zero:
+                # A resumed round may have been over; its end is what it was resumed from.
+                self._keep(number, resume_from if resume_from and not has_saved else None)
+            if number < self.rounds.count:
+                self._prune(number)
+                entry = self._entry(trainer, number + 1)
+            resume_from = None
+
+    def _resumed(self, checkpoint: Path) -> Entry:
+        if self.rounds.retrain is Retrain.FINETUNE and self.book.number > 1:
+            return Continued(None, checkpoint)
+        return Entry(checkpoint)
+
+    def _entry(self, trainer: Any, number: int) -> Entry:
+        """Say how round ``number`` begins; ``trainer`` is that of the round before."""
+        last = number == self.rounds.count
+        match self.rounds.retrain:
+            case Retrain.WEIGHTS:
+                redraw = self.pruning.redraw if self.rounds.resample and last else None
+                return Rewound(self._rewind_point(), redraw)
+            case Retrain.LR:
+                return RewoundSchedule(self._rewind_point())
+            case Retrain.FINETUNE:
+                return Continued([it.state_dict() for it in trainer.optimizers])
+        raise AssertionError(f"no such way to retrain: {self.rounds.retrain!r}")
+
+    def _rewind_point(self) -> Path:
+        if self.folder.rewind.exists():
+            return self.folder.rewind
+        if self.book.number == 1:
+            raise OptionError(
+                f"--rewind-step {self.rounds.rewind_step}: the first round ended before that; "
+                f"choose a smaller one, or train longer"
+            )
+        raise OptionError(
+            f"{self.folder.rewind}: is missing, and every further round begins with it; "
+            f"start the run anew"
+        )
+
+    def _fit(self, entry: Entry, *, resumed: bool) -> tuple[Any, bool]:
+        first = self.book.number == 1
+        progress = ProgressCallback(
+            self.pruning, quiet=self.quiet, rounds=self.rounds.count, number=self.book.number
+        )
+        recorder = run_checkpoint(self.model.tree, self._recording(entry, progress, resumed))
+        own = self.first_only if first and not resumed else ()
+        trainer = build_trainer(
+            self.model.tree,
+            self.options,
+            callbacks=[*own, self.pruning, progress, recorder],
+            root=self.folder.path,
+        )
+        with warnings.catch_warnings():
+            if isinstance(entry, Rewound):
+                warnings.filterwarnings("ignore", _SKIPPED)
+            fit(trainer, self.model.module, self.data, resume_from=entry.checkpoint)
+        # They are in the masks now, and must not come back after masks are shuffled.
+        self.pruning.initial_masks = {}
+        return trainer, recorder.has_saved
+
+    def _recording(self, entry: Entry, progress: ProgressCallback, resumed: bool) -> Recording:
+        first = self.book.number == 1
+        point = None
+        if first and self.rounds.rewinds:
+            of_the_run = (self.pruning.state_key, STATE_KEY)
+            point = RewindPoint(self.folder.rewind, self.rounds.rewind_step, of_the_run=of_the_run)
+        return Recording(
+            folder=self.folder,
+            pruning=self.pruning,
+            model={"target": self.model.path, "args": self.model.arguments},
+            book=self.book,
+            entry=entry,
+            rewind_point=point,
+            best=self.best,
+            listeners=[self.table, progress.epoch_done],
+            check=lambda trainer: self._check(trainer, point),
+            begin=lambda: self._begin(resumed=resumed or not first),
+            settle=self.replacing.settle,
+        )
+
+    def _check(self, trainer: Any, point: RewindPoint | None) -> None:
+        if point is not None:
+            point.require_reachable(trainer)
+        if self.rounds.retrain is Retrain.FINETUNE and self.book.number == 1:
+            require_own_schedulers(trainer)
+
+    def _begin(self, *, resumed: bool) -> None:
+        """Take over the folder, now that nothing keeps the run from starting."""
+        if not resumed:
+            self.replacing.begin()
+        self.write_config()
+
+    def _keep(self, number: int, end: Path | None) -> None:
+        """Keep the end of a round, ``last.ckpt`` or another, under a name of its own."""
+        source, file = end or self.folder.last, self.folder.round(number)
+        if source.resolve() != file.resolve():
+            keep_as(source, file)
+
+    def _prune(self, number: int) -> None:
+        """Prune after round ``number``, and shuffle the masks of the last round if asked for."""
+        planned = None if self.rounds.sparsities is None else self.rounds.sparsities[number - 1]
+        if planned is not None:
+            checked(partial(self.pruning.prune_to, planned))
+        else:
+            checked(partial(self.pruning.apply_pruning, self.rounds.amount))
+        self.book.note_pruning(planned=planned, achieved=self.pruning.achieved_sparsity)
+        if self.rounds.shuffle and number + 1 == self.rounds.count:
+            self.pruning.shuffle_masks()

@@ -1,0 +1,19 @@
+"""Scripts as modules, for what needs no process of its own."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+import torch
+from benches import SCRIPTS
+
+
+@pytest.fixture
+def load_script(monkeypatch):
+    """Give a function that imports a script; what scripts set for their process is set back."""
+    monkeypatch.syspath_prepend(SCRIPTS)
+    threads = torch.get_num_threads()
+    yield importlib.import_module
+    torch.set_flush_denormal(False)
+    torch.set_num_threads(threads)
