@@ -60,6 +60,12 @@ class Variant:
     def median(self) -> float:
         return statistics.median(self.seconds)
 
+    def times_as_long_as(self, other: Variant) -> float:
+        """Compare step by step: what slows the machine down slows down neighbours alike."""
+        return statistics.median(
+            own / others for own, others in zip(self.seconds, other.seconds, strict=True)
+        )
+
 
 def nothing() -> None:
     """Dense training has nothing to do besides."""
@@ -173,19 +179,19 @@ def compare(options: argparse.Namespace, optimizer: str, batch: int) -> None:
 
 def report(title: str, variants: list[Variant], elements: int) -> None:
     plain, reference, ours = variants
-    print(f"\n{title}: median of {len(plain.seconds)} steps")
+    print(f"\n{title}: medians of {len(plain.seconds)} steps")
     for variant in variants:
-        slowdown = 100 * (variant.median / plain.median - 1)
+        slowdown = 100 * (variant.times_as_long_as(plain) - 1)
         extra = variant.extra_bytes() / elements
         print(
             f"  {variant.name:<21}{1e3 * variant.median:9.1f} ms"
             f"{slowdown:+8.1f} %{extra:6.1f} bytes a parameter more"
             f"{1e3 * min(variant.seconds):9.1f} ms at best"
         )
-    cost = ours.median - plain.median
+    cost = ours.times_as_long_as(plain) - 1
     if cost > 0:
-        ratio = (reference.median - plain.median) / cost
-        print(f"  the reference costs {ratio:.1f} times as much as prunetool")
+        ratio = (reference.times_as_long_as(plain) - 1) / cost
+        print(f"  the reference slows down {ratio:.1f} times as much as prunetool")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -195,7 +201,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--width", type=int, default=2048, help="inputs and outputs of a layer")
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 512], help="batch sizes")
-    parser.add_argument("--steps", type=int, default=15, help="timed steps of each variant")
+    parser.add_argument("--steps", type=int, default=25, help="timed steps of each variant")
     parser.add_argument("--sparsity", type=float, default=0.9, help="pruned share, in [0, 1)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")

@@ -123,6 +123,8 @@ def _by_amount(plan: Plan) -> str:
     if plan.each_tensor:
         much += " in each tensor"
     count = "" if plan.events is None else f", {plan.events} times"
+    if plan.events == 1:
+        count = ", once"
     return f"{much} at {plan.where}{count}"
 
 

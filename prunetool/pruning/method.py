@@ -207,11 +207,19 @@ class _Event:
                 gone &= ~unit.staying
             pruned = self.masks.pruned(target.name)
             new = self.method.pattern.spread(gone, pruned.shape)
-            if not isinstance(self.method.pattern, Elements) and self.masks.count(target.name):
-                # A channel may have lost elements one by one before; they stay gone.
+            if self._has_partly_gone_units(target):
                 new = new | pruned.to(new.device)
             chosen[target.name] = new
         return chosen
+
+    def _has_partly_gone_units(self, target: Target) -> bool:
+        """Whether channels have lost elements one by one; these stay gone."""
+        if isinstance(self.method.pattern, Elements):
+            return False
+        shape = target.parameter.shape
+        size = shape.numel() // max(1, self.method.pattern.units(shape))
+        whole = self.method.lost(target, self.masks) * size
+        return self.masks.count(target.name) > whole
 
     def _is_over(self, room: Room, pruned: Tensor) -> bool:
         if room.most == room.units:

@@ -71,7 +71,10 @@ class Channels:
     def gone(self, pruned: Tensor) -> Tensor:
         """Mark the channels of which nothing is left: bool, one for each channel."""
         others = tuple(d for d in range(pruned.dim()) if d != self.dim % pruned.dim())
-        return pruned.all(dim=others)
+        if pruned.numel() == 0:
+            return pruned.all(dim=others)
+        # The least byte is several times as fast as `all`.
+        return pruned.view(torch.uint8).amin(dim=others) != 0
 
     def spread(self, units: Tensor, shape: Sequence[int]) -> Tensor:
         """Turn marked channels into marked elements: bool, of ``shape``."""

@@ -86,7 +86,7 @@ HEAD = "L1Unstructured over 4474 elements in 3 tensors"
         ),
         (
             replace(AMOUNT, events=1),
-            [f"{HEAD}: 50.00% of the elements that remain at the end of every epoch, 1 times"],
+            [f"{HEAD}: 50.00% of the elements that remain at the end of every epoch, once"],
         ),
         (
             replace(AMOUNT, amount=3, unit="channels", each_tensor=True),
@@ -99,7 +99,7 @@ HEAD = "L1Unstructured over 4474 elements in 3 tensors"
         (
             replace(AMOUNT, amount=3, events=0, chosen_in_vain=True),
             [
-                f"{HEAD}: 3 elements at the end of every epoch, 0 times",
+                f"{HEAD}: no event in this training",
                 "none of the epochs to prune at lies within this training: nothing is pruned",
             ],
         ),
@@ -209,13 +209,17 @@ class TestInAFit:
 
     @pytest.mark.parametrize(
         ("chosen", "events", "in_vain"),
-        [({0, 2}, "2 times", False), ({2}, "1 times", False), ({7, 9}, "0 times", True)],
+        [
+            ({0, 2}, "100 elements at the end of every epoch, 2 times", False),
+            ({2}, "100 elements at the end of every epoch, once", False),
+            ({7, 9}, "no event in this training", True),
+        ],
     )
     def test_chosen_epochs_are_counted_and_those_beyond_the_end_named(
         self, chosen: set[int], events: str, in_vain: bool
     ) -> None:
         pruning = planned(3, amount=100, apply_pruning=ChosenEpochs(frozenset(chosen)))
-        assert pruning.plan_lines[0].endswith(f"100 elements at the end of every epoch, {events}")
+        assert pruning.plan_lines[0].endswith(events)
         line = "none of the epochs to prune at lies within this training: nothing is pruned"
         assert (line in pruning.plan_lines) is in_vain
         assert len(pruning.history) == (0 if in_vain else len(chosen & {0, 1, 2}))

@@ -11,7 +11,7 @@ def test_every_variant_is_timed_and_weighed():
     sizes = ("--layers", 2, "--width", 64, "--batches", 4, 8, "--steps", 3, "--threads", 1)
     done = run_script("bench_step.py", *sizes)
     assert done.returncode == 0, done.stderr
-    titles = re.findall(r"^(.*, batch \d+): median of 3 steps$", done.stdout, re.MULTILINE)
+    titles = re.findall(r"^(.*, batch \d+): medians of 3 steps$", done.stdout, re.MULTILINE)
     optimizers = ("SGD, momentum", "AdamW")
     assert titles == [f"{name}, batch {batch}" for batch in (4, 8) for name in optimizers]
     rows = re.findall(
