@@ -12,6 +12,7 @@ N:M, which torch.nn.utils.prune has not, is compared with torch.ao.pruning's Wei
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 import resource
 import statistics
@@ -200,7 +201,7 @@ def show(case: int, options: argparse.Namespace) -> None:
     if theirs is not None:
         faster = theirs.seconds[0] / figures.seconds[0], theirs.later / figures.later
         print(f"  {'ratio':<22}{faster[0]:8.1f}x {faster[1]:8.1f}x", end="")
-        print(f"{theirs.extra / figures.extra:31.1f}x")
+        print(f"{theirs.extra / figures.extra if figures.extra else math.inf:31.1f}x")
     print(flush=True)
 
 
