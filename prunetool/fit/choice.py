@@ -133,7 +133,7 @@ def choose_targets(
     if not fitting:
         raise MisconfigurationException(
             "nothing to prune: the model has no parameter that the method applies to"
-            + (f"; left out {', '.join(misfits)}" if misfits else "")
+            + (f"; left out {', '.join(misfits)} ({name}: {reason})" if misfits else "")
         )
     return fitting
 

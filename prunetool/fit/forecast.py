@@ -55,7 +55,7 @@ def require_reachable(rooms: Sequence[Room], sparsity: float, *, unit: str) -> N
     if units_at(sparsity, units) > most:
         raise ValueError(
             f"sparsity: {sparsity:g} of {units} {unit} cannot be reached: the pattern and the "
-            f"layers' bounds let {most} go ({most / units:.4f})"
+            f"layers' bounds let {most} go ({most / units:.4f}); ask for less, or loosen them"
         )
 
 

@@ -24,6 +24,7 @@ from prunetool.fit.restoring import Restoring
 from prunetool.fit.saving import write_into
 from prunetool.fit.session import Session, averaged_models
 from prunetool.fit.settings import DOCUMENTED, Settings
+from prunetool.pruning.schedules import CurveError
 from prunetool.pruning.targets import Site
 
 if TYPE_CHECKING:
@@ -140,11 +141,12 @@ class PruningHooks(Callback):
         try:
             pruner.check(self.amount)
             self._clock.settle(length, endless=self._settings.sparsity is None)
-            plan = describe(pruner, self._clock, self.amount, trainer, length)
         except ValueError as error:
             raise MisconfigurationException(str(error)) from None
-        if plan.amount is not None and plan.events is not None:
-            pruner.expect(plan.amount, plan.events)
+        try:
+            plan = describe(pruner, self._clock, self.amount, trainer, length)
+        except CurveError as error:
+            raise MisconfigurationException(str(error)) from None
         self.planned_events = plan.curve
         self.plan_lines = announce(plan)
 

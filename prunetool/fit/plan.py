@@ -17,10 +17,12 @@ from prunetool.fit.clock import Clock
 from prunetool.fit.pruner import Pruner
 from prunetool.fit.settings import Settings
 from prunetool.fit.timeline import Length, Timeline, Unit
-from prunetool.pruning.schedules import sparsity_at
+from prunetool.pruning.schedules import require_rising, sparsity_at
 
 # So many points of a curve are said; the others lie evenly between them.
 _POINTS = 8
+# Below this, a difference of shares is one of rounding.
+_ROUNDED = 0.005
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Plan:
         too_short: the training ends before ``sparsity`` is due.
         curve: moment ("epoch" or "step" and its number) and sparsity of each event to come; empty
             where that is open.
+        limit: the most that pattern and bounds let go, a share of the elements; None for all.
         chosen_in_vain: pruning was asked for at epochs that this training does not have.
     """
 
@@ -63,6 +66,7 @@ class Plan:
     too_short: bool = False
     curve: list[tuple[int, str, float]] = field(default_factory=list)
     chosen_in_vain: bool = False
+    limit: float | None = None
 
     @property
     def compounds(self) -> bool:
@@ -136,6 +140,8 @@ def _compounding(plan: Plan) -> str:
     else:
         left = (1 - plan.already / plan.elements) * (1 - plan.amount) ** plan.events
         comes_to = f"this compounds to {1 - left:.2%} after {plan.events} events"
+        if plan.limit is not None and plan.limit < 1 - left - _ROUNDED:
+            comes_to += f", of which the pattern and the layers' bounds let {plan.limit:.2%} go"
     return f"{comes_to}; for {share} in all, give sparsity={plan.amount:g} instead of amount"
 
 
@@ -166,6 +172,8 @@ def describe(
     else:
         rewinds = "but the last" if settings.rewinds else "never"
     events, in_vain = _events(settings.applies, clock, trainer, length)
+    if events is not None and not callable(amount):
+        pruner.expect(amount, events)
     return Plan(
         method=settings.function.log_name,
         elements=pruner.elements,
@@ -183,6 +191,7 @@ def describe(
         too_short=bool(settings.sparsity) and _ends_before(clock.timeline, length),
         curve=_curve(settings, clock, length) if settings.applies is True else [],
         chosen_in_vain=in_vain,
+        limit=pruner.limit,
     )
 
 
@@ -210,11 +219,12 @@ def _curve(settings: Settings, clock: Clock, length: Length) -> list[tuple[int, 
     if timeline is None or not sparsity or total is None:
         return []
     unit = "epoch" if timeline.unit is Unit.EPOCHS else "step"
-    return [
+    curve = [
         (m, unit, sparsity_at(settings.schedule, timeline.progress(m), target=sparsity))
         for m in timeline.moments(total)
-        if m > clock.done
     ]
+    require_rising([sparsity for _, _, sparsity in curve])
+    return [point for point in curve if point[0] > clock.done]
 
 
 def _ends_before(timeline: Timeline | None, length: Length) -> bool:

@@ -27,7 +27,7 @@ from prunetool.pruning.custom import prune_with
 from prunetool.pruning.gathering import Gathered
 from prunetool.pruning.method import Method, choose
 from prunetool.pruning.patterns import Channels
-from prunetool.pruning.schedules import sparsity_at
+from prunetool.pruning.schedules import CurveError, sparsity_at
 from prunetool.pruning.targets import Target
 
 
@@ -89,6 +89,13 @@ class Pruner:
         # Which channels go, and so how many elements, is known only once they have gone.
         return self.pruned if self._units_gone() >= units else max(planned, self.pruned + 1)
 
+    @property
+    def limit(self) -> float:
+        """The most that the pattern and the bounds let go, as a share of all units."""
+        rooms = self.method.rooms(self.targets, self.session.masks)
+        units = sum(room.units for room in rooms)
+        return sum(room.most for room in rooms) / units if units else 0.0
+
     def check(self, amount: float | Callable[[int], float]) -> None:
         """Find out before the training what could never be reached.
 
@@ -144,7 +151,7 @@ class Pruner:
         progress = clock.timeline.progress(moment)
         try:
             self.current_target = sparsity_at(self.settings.schedule, progress, target=sparsity)
-        except ValueError as error:
+        except CurveError as error:
             raise MisconfigurationException(str(error)) from None
         return self.toward(self.current_target)
 

@@ -15,8 +15,16 @@ user's own is a function of x that gives the fraction of s that is due.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
+from itertools import pairwise
+
+_ROUNDING = 1e-9
+
+
+class CurveError(ValueError):
+    """A curve of the user's own gives something else than it should."""
+
 
 # Progress in [0, 1] to the fraction of the target that is due, in [0, 1].
 Curve = Callable[[float], float]
@@ -44,7 +52,7 @@ def sparsity_at(schedule: Schedule | Curve, progress: float, *, target: float) -
         a curve of the user's own falls.
 
     Raises:
-        ValueError: if a curve of the user's own gives anything but a fraction in [0, 1].
+        CurveError: if a curve of the user's own gives anything but a fraction in [0, 1].
     """
     if progress >= 1.0:
         return target
@@ -71,8 +79,22 @@ def _own_fraction(curve: Curve, x: float) -> float:
     except (TypeError, ValueError):
         value = -1.0
     if not 0.0 <= value <= 1.0:  # also refuses NaN
-        raise ValueError(
+        raise CurveError(
             f"schedule: your function gave {fraction!r} at progress {x:g}; expected the fraction "
             "of the target sparsity that is due, in [0, 1]"
         )
     return value
+
+
+def require_rising(sparsities: Sequence[float]) -> None:
+    """Make sure that sparsities never fall: what is pruned stays pruned.
+
+    Raises:
+        CurveError: saying where they fall.
+    """
+    for before, after in pairwise(sparsities):
+        if after < before - _ROUNDING:
+            raise CurveError(
+                f"schedule: your function falls, from a sparsity of {before:.4f} to {after:.4f}; "
+                "what is pruned stays pruned, so it must never fall"
+            )

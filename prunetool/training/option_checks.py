@@ -89,8 +89,8 @@ def _check_choice(flag: str, value: str | None, names: tuple[str, ...], path: st
 
 def _check_bounds(options: TrainOptions) -> None:
     bounds = {
-        "--max-layer-sparsity": options.max_layer_sparsity,
-        "--min-layer-density": 1 - (options.min_layer_density or 0),
+        f"--max-layer-sparsity {options.max_layer_sparsity}": options.max_layer_sparsity,
+        f"--min-layer-density {options.min_layer_density}": 1 - (options.min_layer_density or 0),
     }
     for flag, most in bounds.items():
         if most is not None and (options.sparsity or 0) > most + _ROUNDING:

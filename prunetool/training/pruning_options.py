@@ -33,7 +33,11 @@ DEFAULT_METHOD = "l1_unstructured"
 DEFAULT_SCHEDULE = "cubic"
 _PARAMETER_NAMES = ("weight", "bias")
 # How the callback's messages begin where they are about one of its arguments.
-_ARGUMENT = re.compile(r"^(start|end|every|include|exclude|amount|sparsity|`(\w+)`)(?=[: ])")
+_ARGUMENT = re.compile(
+    r"^(start|end|every|include|exclude|amount|schedule|sparsity|`(\w+)`)(?=[: ])"
+)
+# What they advise.
+_MENTIONED = re.compile(r"(?<=\()exclude(?=\))|\bskip_unfit\b|(?<=\()max_layer_sparsity(?=\))")
 # Its arguments whose options have another name.
 _OPTION_NAMES = {"pruning_dim": "dim", "pruning_norm": "norm"}
 
@@ -142,12 +146,17 @@ def checked(call: Callable[[], T]) -> T:
 
 
 def as_option(message: str) -> str:
-    """Name an argument of the callback as the option that it was given by."""
+    """Name the arguments of the callback in a message as the options that they are given by."""
+    message = _MENTIONED.sub(lambda found: _option(found[0]), message)
     found = _ARGUMENT.match(message)
     if found is None:
         return message
     name = found[2] or found[1]
-    return f"--{_OPTION_NAMES.get(name, name).replace('_', '-')}{message[found.end() :]}"
+    return f"{_option(name)}{message[found.end() :]}"
+
+
+def _option(argument: str) -> str:
+    return "--" + _OPTION_NAMES.get(argument, argument).replace("_", "-")
 
 
 def _method(options: TrainOptions) -> Any:

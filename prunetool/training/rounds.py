@@ -114,10 +114,19 @@ def sparsities(count: int, target: float, curve: Curve) -> tuple[float, ...]:
 
     Returns:
         Never falling, the last exactly ``target``: what is pruned stays pruned.
+
+    Raises:
+        OptionError: if the curve falls.
     """
     found, least = [], 0.0
     for j in range(1, count - 1):
-        least = min(target, max(least, curve(j / (count - 1))))
+        due = curve(j / (count - 1))
+        if due < least - _ROUNDING:
+            raise OptionError(
+                f"--schedule: falls from a sparsity of {least:.4f} to {due:.4f}; what is pruned "
+                f"stays pruned, so it must never fall"
+            )
+        least = min(target, max(least, due))
         found.append(least)
     return (*found, target)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from tiny import fit, seeded
 
 from prunetool import ModelPruning
@@ -229,3 +230,23 @@ class TestInAFit:
         assert pruning.plan_lines[-1] == (
             "the training ends before that: train longer, or choose an earlier end"
         )
+
+    def test_a_curve_that_falls_is_refused_before_the_training(self) -> None:
+        with pytest.raises(MisconfigurationException, match=r"schedule: your function falls, from"):
+            planned(4, sparsity=0.5, end=4, schedule=lambda x: x if x < 0.5 else 1.2 - x)
+
+    def test_an_error_of_the_curves_own_stays_what_it_is(self) -> None:
+        def broken(progress: float) -> float:
+            raise ValueError("mine")
+
+        with pytest.raises(ValueError, match="^mine$"):
+            planned(4, sparsity=0.5, schedule=broken)
+
+    def test_what_bounds_keep_an_amount_from_is_said(self) -> None:
+        pruning = planned(3, amount=0.5, max_layer_sparsity=0.6)
+        assert (
+            "compounds to 87.50% after 3 events, of which the pattern and the layers' bounds "
+            in (line := pruning.plan_lines[1])
+        )
+        assert "bounds let 59.99% go" in line
+        assert pruning.pruned_elements == pruning.planned_elements == 2684

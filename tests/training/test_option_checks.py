@@ -58,7 +58,10 @@ REFUSED = [
     ({"allocation": "lamp", "criterion": "random"}, "--allocation lamp: compares squared scores"),
     ({"allocation": "lamp", "criterion": "movement"}, "choose magnitude or saliency, or --alloc"),
     ({"allocation": "lamp", "pruning_fn": "random_unstructured"}, "--allocation lamp: compares"),
-    ({"sparsity": 0.9, "max_layer_sparsity": 0.8}, "--max-layer-sparsity: allows every tensor 0.8"),
+    (
+        {"sparsity": 0.9, "max_layer_sparsity": 0.8},
+        "--max-layer-sparsity 0.8: allows every tensor 0.8",
+    ),
     ({"sparsity": 0.9, "min_layer_density": 0.2}, "give --sparsity 0.8 or less, or loosen the bou"),
     # N:M
     ({"pattern": "2:4", "sparsity": 0.6}, "--sparsity 0.6: --pattern 2:4 removes 0.5 at most"),

@@ -31,7 +31,7 @@ def test_two_rounds_have_one_pruning():
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [((0.5, 0.2, 0.9), (0.5, 0.5, 0.6, 0.6)), ((-1.0, 0.1, 0.2), (0.0, 0.1, 0.2, 0.6))],
+    [((0.5, 0.5, 0.9), (0.5, 0.5, 0.6, 0.6)), ((0.0, 0.1, 0.2), (0.0, 0.1, 0.2, 0.6))],
 )
 def test_what_is_pruned_stays_pruned_and_the_end_is_the_target(values, expected):
     found = iter(values)
@@ -135,3 +135,10 @@ def test_a_function_that_gives_no_fraction():
 def test_a_function_that_breaks():
     with pytest.raises(UserCodeError, match="calling math:acosh"):
         of(rounds=3, schedule="math:acosh")
+
+
+def test_a_curve_that_falls():
+    with pytest.raises(
+        OptionError, match=r"--schedule: falls from a sparsity of 0\.4000 to 0\.3000"
+    ):
+        sparsities(4, 0.5, {1 / 3: 0.4, 2 / 3: 0.3}.__getitem__)
