@@ -138,7 +138,5 @@ def test_a_function_that_breaks():
 
 
 def test_a_curve_that_falls():
-    with pytest.raises(
-        OptionError, match=r"--schedule: falls from a sparsity of 0\.4000 to 0\.3000"
-    ):
+    with pytest.raises(OptionError, match=r"falls from a sparsity of 0\.4000 to 0\.3000"):
         sparsities(4, 0.5, {1 / 3: 0.4, 2 / 3: 0.3}.__getitem__)
