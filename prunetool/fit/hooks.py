@@ -154,21 +154,21 @@ class PruningHooks(Callback):
         """Zero the gradients of pruned elements: after AMP has unscaled, before clipping."""
         if pl_module.automatic_optimization:
             self._in_a_fit().gather(getattr(optimizer, "optimizer", optimizer))
-        if self._session is not None and self._leads(trainer):
-            self._session.mask_gradients(getattr(optimizer, "optimizer", optimizer))
+        if session := self._led(trainer):
+            session.mask_gradients(getattr(optimizer, "optimizer", optimizer))
 
     def on_train_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
         """Mask weights that the user's code has changed since the last step."""
-        if self._session is not None and self._leads(trainer):
-            self._session.tidy()
+        if session := self._led(trainer):
+            session.tidy()
 
     def on_after_backward(self, trainer: Any, pl_module: Any) -> None:
         """Under manual optimization the user clips: mask gradients before that."""
-        manual = not pl_module.automatic_optimization
-        if manual and self._session is not None and self._leads(trainer):
-            self._session.mask_all_gradients()
+        session = self._led(trainer)
+        if session and not pl_module.automatic_optimization:
+            session.mask_all_gradients()
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -179,8 +179,9 @@ class PruningHooks(Callback):
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         """Metrics of a fit belong to the pruned weights, whatever has changed them."""
-        if trainer.state.fn == "fit" and self._session is not None and self._leads(trainer):
-            self._session.settle()
+        session = self._led(trainer)
+        if session and trainer.state.fn == "fit":
+            session.settle()
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Events at the end of a validation within a fit: `trainer.validate` only looks."""
@@ -189,14 +190,14 @@ class PruningHooks(Callback):
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Events at the end of an epoch."""
-        if self._session is not None and self._leads(trainer):
-            self._session.settle()
+        if session := self._led(trainer):
+            session.settle()
         self._run_pruning(trainer, Hook.EPOCH_END)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Make averaged weights obey before they replace the model's."""
-        if self._session is not None and self._leads(trainer):
-            self._session.settle()
+        if session := self._led(trainer):
+            session.settle()
         if self._settings.permanent:
             self.make_pruning_permanent(pl_module)
 
@@ -221,11 +222,10 @@ class PruningHooks(Callback):
         """Settle once more after averaging callbacks; hand kept masks over to torch."""
         # A checkpoint with nothing left to train skips every hook between on_fit_start and here.
         self._install(trainer, pl_module)
-        if self._session is None or not self._leads(trainer):
-            return
-        self._session.settle()
-        if self._session.keep_values:
-            self._session.leave_masks_on_modules()
+        if session := self._led(trainer):
+            session.settle()
+            if session.keep_values:
+                session.leave_masks_on_modules()
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Remove every hook: an exception skips ``teardown``."""
@@ -315,6 +315,10 @@ class PruningHooks(Callback):
         self._restoring.close()
         if self._session is not None:
             self._session.release()
+
+    def _led(self, trainer: Any) -> Session | None:
+        """Give the session if this callback drives it."""
+        return self._session if self._leads(trainer) else None
 
     def _leads(self, trainer: Any) -> bool:
         return self._siblings(trainer)[0] is self

@@ -51,17 +51,6 @@ def units_to_remove(amount: float, remaining: int) -> int:
     return round(amount * remaining)
 
 
-def remaining_after(amount: float, remaining: int, *, events: int) -> int:
-    """Count the units that are left after ``events`` events that each remove ``amount``.
-
-    An integer amount that exceeds what is left takes all of it.
-    """
-    for _ in range(events):
-        whole = isinstance(amount, Integral)
-        remaining -= units_to_remove(min(amount, remaining) if whole else amount, remaining)
-    return remaining
-
-
 def units_at(sparsity: float, total: int) -> int:
     """Count the units gone at ``sparsity`` in [0, 1] of ``total``, rounded half to even."""
     return round(sparsity * total)

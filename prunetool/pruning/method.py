@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -95,7 +95,8 @@ def choose(
         NanScoresError: if a score is not a number.
     """
     rooms = method.rooms(targets, masks)
-    event = _Event(method, targets, masks, generator, gathered)
+    lost = {target.name: room.lost for target, room in zip(targets, rooms, strict=True)}
+    event = _Event(method, targets, masks, lost, generator, gathered)
     if method.allocation in (Allocation.UNIFORM, Allocation.ERK):
         goals = goals_without_scores(method, rooms, amount)
         return event.apart([goal - room.lost for goal, room in zip(goals, rooms, strict=True)])
@@ -141,6 +142,7 @@ class _Event:
     method: Method
     targets: Sequence[Target]
     masks: MaskSet
+    lost: Mapping[str, int]
     generator: torch.Generator
     gathered: Gathered | None
 
@@ -190,7 +192,7 @@ class _Event:
             self.method.pattern,
             target,
             self.masks.pruned(target.name).to(target.parameter.device),
-            lost=self.method.lost(target, self.masks),
+            lost=self.lost[target.name],
             norm=self.method.norm,
             gathered=self.gathered.of(target) if self.gathered else None,
             generator=self.generator,
@@ -218,8 +220,7 @@ class _Event:
             return False
         shape = target.parameter.shape
         size = shape.numel() // max(1, self.method.pattern.units(shape))
-        whole = self.method.lost(target, self.masks) * size
-        return self.masks.count(target.name) > whole
+        return self.masks.count(target.name) > self.lost[target.name] * size
 
     def _is_over(self, room: Room, pruned: Tensor) -> bool:
         if room.most == room.units:

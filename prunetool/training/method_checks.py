@@ -29,7 +29,8 @@ MEANING = {
 }
 _NORMS = ("inf", "-inf", "fro", "nuc")
 _GROUPS = re.compile(r"(\d+):(\d+)")
-_ROUNDING = 1e-9
+# Rounding of 1 - N/M, not a wish for more than the pattern can take.
+ROUNDING = 1e-9
 
 
 def check_method(options: TrainOptions) -> None:
@@ -92,8 +93,8 @@ def _check_names(options: TrainOptions) -> None:
             f"--pruning-fn {name}: expected {', '.join(MEANING)} or the import path of a "
             f"BasePruningMethod subclass{did_you_mean(name, MEANING)}"
         )
-    _check_choice("--criterion", options.criterion, CRITERIA)
-    _check_choice("--allocation", options.allocation, ALLOCATIONS)
+    check_choice("--criterion", options.criterion, CRITERIA)
+    check_choice("--allocation", options.allocation, ALLOCATIONS)
     if options.pattern not in (None, ELEMENTS, CHANNELS) and groups_of(options.pattern) is None:
         raise OptionError(
             f"--pattern {options.pattern}: expected elements, channels, or N:M such as 2:4"
@@ -110,11 +111,18 @@ def _check_names(options: TrainOptions) -> None:
             )
 
 
-def _check_choice(flag: str, value: str | None, names: tuple[str, ...]) -> None:
-    if value is not None and value not in names:
-        raise OptionError(
-            f"{flag} {value}: expected one of {', '.join(names)}{did_you_mean(value, names)}"
-        )
+def check_choice(flag: str, value: str | None, names: tuple[str, ...], path: str = "") -> None:
+    """Allow one of ``names``, and an import path where ``path`` says what it may lead to.
+
+    Raises:
+        OptionError: with the names, and the closest of them.
+    """
+    if value is None or value in names or (path and (":" in value or "." in value)):
+        return
+    others = f", or the import path of {path}" if path else ""
+    raise OptionError(
+        f"{flag} {value}: expected one of {', '.join(names)}{others}{did_you_mean(value, names)}"
+    )
 
 
 def _check_alone(options: TrainOptions) -> None:
@@ -169,7 +177,7 @@ def _check_groups(options: TrainOptions) -> None:
             )
         return
     limit = 1 - groups[0] / groups[1]
-    if options.sparsity is not None and options.sparsity > limit + _ROUNDING:
+    if options.sparsity is not None and options.sparsity > limit + ROUNDING:
         raise OptionError(
             f"--sparsity {options.sparsity}: --pattern {options.pattern} removes {limit:g} at "
             f"most; give --sparsity {limit:g} or less, or leave it out"

@@ -10,8 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from prunetool.errors import OptionError
-from prunetool.suggest import did_you_mean
-from prunetool.training.method_checks import check_method, groups_of
+from prunetool.training.method_checks import ROUNDING, check_choice, check_method, groups_of
 
 if TYPE_CHECKING:
     from prunetool.training.options import TrainOptions
@@ -26,8 +25,6 @@ EXPECTED = {
     "min_layer_density": "a fraction in [0, 1), such as 0.01",
     "pattern": "elements, channels, or N:M such as '2:4'",
 }
-# Rounding of 1 - N/M, not a wish for more than the pattern can take.
-_ROUNDING = 1e-9
 
 
 def check(options: TrainOptions) -> None:
@@ -37,8 +34,8 @@ def check(options: TrainOptions) -> None:
         OptionError: naming the option, what is wrong with it and what to do.
     """
     _check_intervals(options)
-    _check_choice("--schedule", options.schedule, SCHEDULES, "a function of the progress in [0, 1]")
-    _check_choice("--retrain", options.retrain, RETRAIN)
+    check_choice("--schedule", options.schedule, SCHEDULES, "a function of the progress in [0, 1]")
+    check_choice("--retrain", options.retrain, RETRAIN)
     check_method(options)
     _check_bounds(options)
     _check_amount(options)
@@ -78,22 +75,13 @@ def _check_intervals(options: TrainOptions) -> None:
             raise OptionError(f"{flag_of(name)} {value}: expected {minimum} or more")
 
 
-def _check_choice(flag: str, value: str | None, names: tuple[str, ...], path: str = "") -> None:
-    if value is None or value in names or (path and (":" in value or "." in value)):
-        return
-    others = f", or the import path of {path}" if path else ""
-    raise OptionError(
-        f"{flag} {value}: expected one of {', '.join(names)}{others}{did_you_mean(value, names)}"
-    )
-
-
 def _check_bounds(options: TrainOptions) -> None:
     bounds = {
         f"--max-layer-sparsity {options.max_layer_sparsity}": options.max_layer_sparsity,
         f"--min-layer-density {options.min_layer_density}": 1 - (options.min_layer_density or 0),
     }
     for flag, most in bounds.items():
-        if most is not None and (options.sparsity or 0) > most + _ROUNDING:
+        if most is not None and (options.sparsity or 0) > most + ROUNDING:
             raise OptionError(
                 f"{flag}: allows every tensor {most:g} at most, so --sparsity {options.sparsity} "
                 f"cannot be reached; give --sparsity {most:g} or less, or loosen the bound"

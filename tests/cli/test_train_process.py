@@ -12,27 +12,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from project import write_project
+from project import MAIN, SLOW, write_project
 
 ROOT = Path(__file__).parents[2]
-
-SLOW = """
-import time
-from net import Net
-
-class Slow(Net):
-    def training_step(self, batch, batch_idx):
-        time.sleep(0.05)
-        return super().training_step(batch, batch_idx)
-"""
-
-# A background job of a shell ignores SIGINT, and so do its children: undo that.
-MAIN = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from prunetool.cli.app import main
-main()
-"""
 
 
 @pytest.fixture

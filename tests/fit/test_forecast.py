@@ -155,3 +155,21 @@ def test_an_amount_that_no_event_can_remove_is_refused(
         return
     with pytest.raises(ValueError, match=f"^amount: expected {message}"):
         require_enough(rooms(10, 4), names, amount, unit="elements", each=each)
+
+
+@pytest.mark.parametrize(
+    ("amount", "events", "expected"),
+    [
+        (0.5, 0, 10),
+        (0.5, 1, 5),
+        (0.5, 3, 1),  # 5 go, then 2 (of 2.5, to even), then 2 (of 1.5, to even)
+        (4, 2, 2),
+        (4, 3, 0),
+        (4, 9, 0),
+        (0, 5, 10),
+        (1.0, 2, 0),
+    ],
+)
+def test_what_is_left_after_several_events(amount: float, events: int, expected: int) -> None:
+    rooms = [Room((10,), 10, 0, 10)]
+    assert 10 - units_in_the_end(Method(), rooms, amount, events=events) == expected

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from prunetool.pruning.amounts import (
     ShareToward,
-    remaining_after,
     share_toward,
     units_at,
     units_to_remove,
@@ -64,23 +63,6 @@ def test_amounts_that_mean_nothing(amount: Any, error: type[Exception], message:
 )
 def test_units_at_a_sparsity(sparsity: float, total: int, expected: int) -> None:
     assert units_at(sparsity, total) == expected
-
-
-@pytest.mark.parametrize(
-    ("amount", "events", "expected"),
-    [
-        (0.5, 0, 10),
-        (0.5, 1, 5),
-        (0.5, 3, 1),  # 5 go, then 2 (of 2.5, to even), then 2 (of 1.5, to even)
-        (4, 2, 2),
-        (4, 3, 0),
-        (4, 9, 0),
-        (0, 5, 10),
-        (1.0, 2, 0),
-    ],
-)
-def test_what_is_left_after_several_events(amount: float, events: int, expected: int) -> None:
-    assert remaining_after(amount, 10, events=events) == expected
 
 
 def test_a_share_toward_a_sparsity_is_that_share_as_a_number() -> None:

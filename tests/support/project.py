@@ -7,6 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# A model whose training can be interrupted.
+SLOW = """
+import time
+from net import Net
+
+class Slow(Net):
+    def training_step(self, batch, batch_idx):
+        time.sleep(0.05)
+        return super().training_step(batch, batch_idx)
+"""
+
+# A background job of a shell ignores SIGINT, and so do its children: undo that.
+MAIN = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from prunetool.cli.app import main
+main()
+"""
+
 NET = '''
 import {package} as pl
 import torch
