@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from prunetool.pruning import ranks
 from prunetool.pruning.criteria import Criterion
+from prunetool.pruning.shards import local
 from prunetool.pruning.targets import Target
 
 
@@ -30,8 +32,7 @@ class Gathered:
         if not self.criterion.needs_gradients:
             return
         gradients = {t.name: _dense(t.parameter.grad) for t in targets}
-        sums = [g.sum(dtype=torch.float64).cpu() for g in gradients.values() if g is not None]
-        if not sums or not bool(torch.stack(sums).isfinite().all()):
+        if not _are_finite([g for g in gradients.values() if g is not None], targets):
             return
         for target in targets:
             gradient = gradients[target.name]
@@ -39,7 +40,7 @@ class Gathered:
                 self._add(target, gradient)
 
     def _add(self, target: Target, gradient: Tensor) -> None:
-        weight = target.parameter.detach()
+        weight = target.part
         wide = torch.promote_types(weight.dtype, torch.float32)
         product = weight.to(wide) * gradient.to(wide)
         known = self._sums.get(target.name)
@@ -73,4 +74,17 @@ class Gathered:
 
 
 def _dense(gradient: Tensor | None) -> Tensor | None:
-    return gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
+    if gradient is None:
+        return None
+    gradient = local(gradient)
+    return gradient.to_dense() if gradient.is_sparse else gradient
+
+
+def _are_finite(gradients: Sequence[Tensor], targets: Sequence[Target]) -> bool:
+    """Whether there are gradients and all are finite, in every process that holds a part."""
+    sums = [gradient.sum(dtype=torch.float64).cpu() for gradient in gradients]
+    finite = bool(sums) and bool(torch.stack(sums).isfinite().all())
+    shard = next((target.shard for target in targets if target.shard is not None), None)
+    if shard is None:
+        return finite
+    return not bool(ranks.largest(torch.tensor(int(not finite)), shard.device))

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from prunetool.pruning import ranks
 from prunetool.pruning.bits import pack_bits, unpack_bits
+from prunetool.pruning.shards import Shard, local, shard_of
 from prunetool.pruning.zeroing import (
     WORDS,
     fits_words,
@@ -31,12 +33,16 @@ class MaskSet:
     set and what it answers is the same in either form.
 
     :meth:`prune` adds to what is pruned; only :meth:`put` can take away.
+
+    Of a parameter that is spread over processes (DTensor) each holds the mask of its own part.
+    Counts are those of all of them: :meth:`prune` and :meth:`put` are then collectives.
     """
 
     def __init__(self) -> None:
         # bool, True where *pruned* (the form that masked_fill_ takes), or words, 0 where pruned.
         self._held: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
+        self._shards: dict[str, Shard | None] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._held
@@ -53,27 +59,29 @@ class MaskSet:
         Raises:
             ValueError: if there is one already and its shape differs.
         """
+        part = local(parameter)
         known = self._held.get(name)
-        if known is not None and known.shape != parameter.shape:
+        if known is not None and known.shape != part.shape:
             raise ValueError(
                 f"{name}: the mask has shape {tuple(known.shape)}, "
-                f"the parameter {tuple(parameter.shape)}"
+                f"the parameter {tuple(part.shape)}"
             )
-        placed = torch.zeros_like(parameter, dtype=torch.bool, requires_grad=False)
+        placed = torch.zeros_like(part, dtype=torch.bool, requires_grad=False)
         self._held[name] = placed if known is None else placed.copy_(self.pruned(name))
         self._counts.setdefault(name, 0)
+        self._shards[name] = shard_of(parameter)
 
     def prune(self, name: str, where: Tensor) -> None:
         """Prune the elements of ``name`` that are True in ``where``, beside those that are."""
         pruned = self.pruned(name)
         pruned |= where.to(pruned.device)
         self._held[name] = pruned
-        self._counts[name] = int(pruned.count_nonzero())
+        self._counts[name] = self._counted(name, pruned)
 
     def put(self, name: str, pruned: Tensor) -> None:
         """Make ``pruned``, bool and of the same shape, the mask of ``name``: True if pruned."""
         held = self._held[name]
-        self._counts[name] = int(pruned.count_nonzero())
+        self._counts[name] = self._counted(name, pruned)
         if pruned.device == held.device and pruned.stride() == held.stride():
             self._held[name] = pruned
         else:
@@ -90,8 +98,23 @@ class MaskSet:
         return ~held if held.dtype == torch.bool else held != 0
 
     def count(self, name: str) -> int:
-        """Count the pruned elements of ``name``."""
+        """Give the number of pruned elements of ``name``, those of other processes included."""
         return self._counts[name]
+
+    def whole(self, name: str) -> Tensor:
+        """Give the mask of all of ``name``, True where kept; a collective if it is sharded."""
+        shard = self._shards[name]
+        return self.kept(name) if shard is None else shard.whole(self.kept(name))
+
+    def part(self, name: str, whole: Tensor) -> Tensor:
+        """Cut out of a tensor of the whole shape the part to which the mask of ``name`` belongs."""
+        shard = self._shards[name]
+        return whole if shard is None else shard.part(whole)
+
+    def shape(self, name: str) -> torch.Size:
+        """Give the shape of the whole tensor."""
+        shard = self._shards[name]
+        return self._held[name].shape if shard is None else shard.shape
 
     def bytes_held(self, name: str) -> int:
         """Give the bytes that the mask of ``name`` takes as it is held now."""
@@ -110,7 +133,7 @@ class MaskSet:
         """
         if not self._counts[name]:
             return
-        held = self._held[name]
+        tensor, held = local(tensor), self._held[name]
         if every_step and held.dtype == torch.bool and fits_words(tensor, held.device):
             held = self._held[name] = words_of(held, tensor)
         with torch.no_grad():
@@ -125,6 +148,7 @@ class MaskSet:
         Only while the mask is held in words as wide as the elements of ``tensor``; otherwise
         nothing happens.
         """
+        tensor = local(tensor)
         if self._has_words_for(name, tensor):
             raise_by_words_(tensor, self._held[name], value)
 
@@ -137,11 +161,20 @@ class MaskSet:
         return fits_words(tensor, held.device) and held.dtype == WORDS[tensor.element_size()]
 
     def packed(self) -> dict[str, dict[str, Any]]:
-        """Pack every mask into one bit an element, for a checkpoint: ``{name: {shape, bits}}``."""
+        """Pack every mask into one bit an element, for a checkpoint: ``{name: {shape, bits}}``.
+
+        A collective where masks are sharded: what is packed is whole, one after the other.
+        """
         return {
-            name: {"shape": list(held.shape), "bits": pack_bits(self.kept(name))}
-            for name, held in self._held.items()
+            name: {"shape": list(self.shape(name)), "bits": pack_bits(self.whole(name))}
+            for name in self._held
         }
+
+    def _counted(self, name: str, pruned: Tensor) -> int:
+        shard, count = self._shards[name], pruned.count_nonzero()
+        if shard is not None:
+            count = ranks.total(count * int(shard.counted), shard.device)
+        return int(count)
 
 
 def unpacked(packed: Mapping[str, Mapping[str, Any]]) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from prunetool.pruning import ranks
 from prunetool.pruning.allocation import Allocation, Room, erk, most_at, uniform
 from prunetool.pruning.amounts import ShareToward, units_at, units_to_remove
 from prunetool.pruning.criteria import Criterion, Norm
@@ -44,7 +45,10 @@ class Method:
             raise ValueError(f"LAMP compares energies, and {self.criterion.value} scores have none")
 
     def rooms(self, targets: Sequence[Target], masks: MaskSet | None = None) -> list[Room]:
-        """Say what can go of each target; without masks, of one that is whole."""
+        """Say what can go of each target; without masks, of one that is whole.
+
+        A collective where targets are sharded, unless there are no masks.
+        """
         rooms = []
         for target in targets:
             shape = target.parameter.shape
@@ -52,17 +56,19 @@ class Method:
             lost = 0 if masks is None else self.lost(target, masks)
             prunable = self.pattern.prunable(shape)
             if lost and masks is not None and isinstance(self.pattern, NOfM):
-                pruned, dim = masks.pruned(target.name), target.input_dim
-                prunable = lost + self.pattern.still_prunable(pruned, input_dim=dim)
+                prunable = lost + self.pattern.still_prunable(
+                    masks.pruned(target.name), input_dim=target.input_dim, shard=target.shard
+                )
             most = most_at(self.max_sparsity, units, prunable)
             rooms.append(Room(tuple(shape), units, lost, max(most, lost)))
         return rooms
 
     def lost(self, target: Target, masks: MaskSet) -> int:
-        """Count the units of ``target`` that are gone."""
+        """Count the units of ``target`` that are gone; a collective for sharded channels."""
         if isinstance(self.pattern, Elements):
             return masks.count(target.name)
-        return int(self.pattern.gone(masks.pruned(target.name)).count_nonzero())
+        pruned = masks.pruned(target.name)
+        return int(self.pattern.gone(pruned, target.shard).count_nonzero())
 
 
 def choose(
@@ -88,7 +94,8 @@ def choose(
         gathered: sums over gradients, for the criteria that need them.
 
     Returns:
-        The new masks of the targets of which something goes, by name: bool, True where pruned.
+        The new masks of the targets of which something goes, by name: bool, True where pruned; of
+        this process's part, where targets are sharded. Then it is a collective.
 
     Raises:
         ValueError: if ``amount`` is outside its interval or more than can go.
@@ -166,7 +173,7 @@ class _Event:
         while True:
             targets, pooled = [self.targets[i] for i in pool], [scores[i] for i in pool]
             taken = self._taken(targets, pooled, k)
-            over = [i for i in pool if self._is_over(rooms[i], taken[self.targets[i].name])]
+            over = [i for i in pool if self._is_over(rooms[i], self.targets[i], taken)]
             if not over:
                 return {**chosen, **taken}
             for i in over:
@@ -191,7 +198,7 @@ class _Event:
             self.method.criterion,
             self.method.pattern,
             target,
-            self.masks.pruned(target.name).to(target.parameter.device),
+            self.masks.pruned(target.name).to(target.part.device),
             lost=self.lost[target.name],
             norm=self.method.norm,
             gathered=self.gathered.of(target) if self.gathered else None,
@@ -208,7 +215,7 @@ class _Event:
             if unit.staying is not None:
                 gone &= ~unit.staying
             pruned = self.masks.pruned(target.name)
-            new = self.method.pattern.spread(gone, pruned.shape)
+            new = self.method.pattern.spread(gone, pruned.shape, target.shard)
             if self._has_partly_gone_units(target):
                 new = new | pruned.to(new.device)
             chosen[target.name] = new
@@ -222,10 +229,14 @@ class _Event:
         size = shape.numel() // max(1, self.method.pattern.units(shape))
         return self.masks.count(target.name) > self.lost[target.name] * size
 
-    def _is_over(self, room: Room, pruned: Tensor) -> bool:
+    def _is_over(self, room: Room, target: Target, taken: Mapping[str, Tensor]) -> bool:
         if room.most == room.units:
             return False
-        return int(self.method.pattern.gone(pruned).count_nonzero()) > room.most
+        shard, pattern = target.shard, self.method.pattern
+        gone = pattern.gone(taken[target.name], shard).count_nonzero()
+        if shard is not None and isinstance(pattern, Elements):
+            gone = ranks.total(gone * int(shard.counted), shard.device)
+        return int(gone) > room.most
 
 
 def prune(

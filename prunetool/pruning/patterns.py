@@ -12,6 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prunetool.pruning import ranks
+from prunetool.pruning.shards import Shard
+from prunetool.pruning.straddling import whole_groups
+
 
 @dataclass(frozen=True)
 class Elements:
@@ -29,12 +33,15 @@ class Elements:
         """Count the units that can go at most."""
         return self.units(shape)
 
-    def gone(self, pruned: Tensor) -> Tensor:
-        """Mark the units that are pruned: bool, one-dimensional, in row-major order."""
+    def gone(self, pruned: Tensor, shard: Shard | None = None) -> Tensor:
+        """Mark the units that are pruned: bool, one-dimensional, in row-major order.
+
+        Units are those of ``pruned``, this process's part.
+        """
         return pruned.reshape(-1)
 
-    def spread(self, units: Tensor, shape: Sequence[int]) -> Tensor:
-        """Turn marked units into marked elements: bool, of ``shape``."""
+    def spread(self, units: Tensor, shape: Sequence[int], shard: Shard | None = None) -> Tensor:
+        """Turn marked units into marked elements: bool, of ``shape``, that of the part."""
         return units.view(tuple(shape))
 
 
@@ -68,19 +75,35 @@ class Channels:
         """Count the channels that can go at most."""
         return self.units(shape)
 
-    def gone(self, pruned: Tensor) -> Tensor:
-        """Mark the channels of which nothing is left: bool, one for each channel."""
+    def gone(self, pruned: Tensor, shard: Shard | None = None) -> Tensor:
+        """Mark the channels of which nothing is left: bool, one for each channel of the whole.
+
+        With ``shard`` a collective: other processes may hold other elements of a channel.
+        """
         others = tuple(d for d in range(pruned.dim()) if d != self.dim % pruned.dim())
         if pruned.numel() == 0:
-            return pruned.all(dim=others)
-        # The least byte is several times as fast as `all`.
-        return pruned.view(torch.uint8).amin(dim=others) != 0
+            gone = pruned.all(dim=others)
+        else:
+            # The least byte is several times as fast as `all`.
+            gone = pruned.view(torch.uint8).amin(dim=others) != 0
+        if shard is None:
+            return gone
+        stays = torch.zeros(shard.shape[self.dim], dtype=torch.uint8, device=gone.device)
+        self._part(stays, shard).copy_(~gone)
+        return ranks.largest(stays, shard.device) == 0
 
-    def spread(self, units: Tensor, shape: Sequence[int]) -> Tensor:
-        """Turn marked channels into marked elements: bool, of ``shape``."""
+    def spread(self, units: Tensor, shape: Sequence[int], shard: Shard | None = None) -> Tensor:
+        """Turn marked channels of the whole into marked elements: bool, of ``shape``."""
+        if shard is not None:
+            units = self._part(units, shard)
         aligned = [1] * len(shape)
         aligned[self.dim] = units.numel()
         return units.view(aligned).expand(tuple(shape))
+
+    def _part(self, channels: Tensor, shard: Shard) -> Tensor:
+        """View the channels of which this process holds elements."""
+        size = shard.sizes[self.dim]
+        return channels.narrow(0, shard.offsets[self.dim] if size else 0, size)
 
 
 @dataclass(frozen=True)
@@ -128,10 +151,19 @@ class NOfM(Elements):
         """Count the elements that can go at most."""
         return self.units(shape) // self.m * (self.m - self.n)
 
-    def still_prunable(self, pruned: Tensor, *, input_dim: int) -> int:
-        """Count the elements that can go of a tensor of which some are gone, in whatever groups."""
-        in_groups = torch.unflatten(pruned, input_dim, (-1, self.m)).count_nonzero(input_dim + 1)
-        return int((self.m - self.n - in_groups).clamp_(min=0).sum())
+    def still_prunable(self, pruned: Tensor, *, input_dim: int, shard: Shard | None = None) -> int:
+        """Count the elements that can go of a tensor of which some are gone, in whatever groups.
+
+        With ``shard`` a collective, which counts those of all processes.
+        """
+        groups = whole_groups(pruned, shard, dim=input_dim, m=self.m)
+        cut = torch.unflatten(groups.tensor, input_dim, (-1, self.m))
+        open_ = (self.m - self.n - cut.count_nonzero(input_dim + 1)).clamp_(min=0)
+        if shard is None:
+            return int(open_.sum())
+        if groups.before:  # the process before counts the group that it begins
+            open_ = open_.narrow(input_dim, 1, open_.shape[input_dim] - 1)
+        return int(ranks.total(open_.sum() * int(shard.counted), shard.device))
 
 
 Pattern = Elements | Channels

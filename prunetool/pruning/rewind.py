@@ -12,6 +12,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from prunetool.pruning.shards import is_sharded, local, shard_of
 from prunetool.pruning.targets import Target
 
 
@@ -19,7 +20,7 @@ class EarlyWeights:
     """Clones of the targets' early values, by name; they never share storage with the live ones."""
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
-        self._tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+        self._tensors = {name: local(tensor.detach()).clone() for name, tensor in tensors.items()}
 
     @classmethod
     def of(cls, targets: Sequence[Target]) -> EarlyWeights:
@@ -30,8 +31,8 @@ class EarlyWeights:
         return name in self._tensors
 
     def value(self, target: Target) -> Tensor:
-        """Give the early value of ``target``, on its device."""
-        return self._tensors[target.name].to(target.parameter.device)
+        """Give the early value of ``target``, of this process's part, on its device."""
+        return self._tensors[target.name].to(target.part.device)
 
     def tensors(self) -> dict[str, Tensor]:
         """Give all of them, for a checkpoint."""
@@ -45,10 +46,11 @@ def resampled(targets: Sequence[Target], *, generator: torch.Generator) -> dict[
     seeded from ``generator`` and put back afterwards, so that every rank draws alike.
 
     Returns:
-        New values by target name; targets whose module cannot be reset are missing.
+        New values by target name, of this process's part; targets whose module cannot be reset are
+        missing. Of a sharded module every process draws the whole, one module after the other.
     """
+    drawn: dict[int, dict[str, Tensor]] = {}
     fresh: dict[str, Tensor] = {}
-    copies: dict[int, nn.Module] = {}
     with torch.random.fork_rng(devices=[]):
         # Not torch.manual_seed, which would reseed the accelerators' generators for good.
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
@@ -56,8 +58,34 @@ def resampled(targets: Sequence[Target], *, generator: torch.Generator) -> dict[
             module, attribute = target.sites[0]
             if not callable(getattr(module, "reset_parameters", None)):
                 continue
-            if id(module) not in copies:
-                copies[id(module)] = deepcopy(module).cpu()
-                copies[id(module)].reset_parameters()  # type: ignore[operator]
-            fresh[target.name] = getattr(copies[id(module)], attribute).detach()
+            if id(module) not in drawn:
+                drawn[id(module)] = _drawn_for(module)
+            fresh[target.name] = drawn[id(module)][attribute]
     return fresh
+
+
+def _drawn_for(module: nn.Module) -> dict[str, Tensor]:
+    """Draw new values for a module's own parameters; keep this process's parts of them."""
+    copied = _copy_of(module)
+    copied.reset_parameters()  # type: ignore[operator]
+    values = {}
+    for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+        value, shard = getattr(copied, name).detach(), shard_of(parameter)
+        values[name] = value if shard is None else shard.part(value).clone()
+    return values
+
+
+def _copy_of(module: nn.Module) -> nn.Module:
+    """Copy a module on the CPU, with parameters of the whole shape where they are sharded."""
+    if not any(is_sharded(parameter) for parameter in module.parameters(recurse=False)):
+        return deepcopy(module).cpu()
+    # FSDP's modules can neither be deep-copied nor made by their class.
+    copied: nn.Module = object.__new__(type(module))
+    parameters = {
+        name: None
+        if parameter is None
+        else nn.Parameter(torch.empty(parameter.shape, dtype=parameter.dtype))
+        for name, parameter in module._parameters.items()
+    }
+    copied.__dict__.update({**module.__dict__, "_parameters": parameters})
+    return copied

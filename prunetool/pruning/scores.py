@@ -13,7 +13,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from prunetool.pruning import ranks
 from prunetool.pruning.pieces import piece_size, pieces
+from prunetool.pruning.shards import Shard
 
 
 class NanScoresError(ValueError):
@@ -33,6 +35,7 @@ class Scores:
             compete, whatever its score, because it is gone already; None if all compete.
         gone: how many are taken, where that is known; None to count them.
         double: the scores are float64 whatever the tensor is, to be compared with such.
+        shard: which part of the scores this process holds, if others hold the rest.
     """
 
     name: str
@@ -41,15 +44,16 @@ class Scores:
     taken: Tensor | None = None
     gone: int | None = None
     double: bool = False
+    shard: Shard | None = None
 
     @property
     def count(self) -> int:
-        """Count all units."""
+        """Count all units that this process holds."""
         return self.tensor.numel()
 
     @cached_property
     def free(self) -> int:
-        """Count the units that compete."""
+        """Count those of them that compete."""
         if self.taken is None:
             return self.count
         gone = int(self.taken.count_nonzero()) if self.gone is None else self.gone
@@ -103,21 +107,32 @@ class Scores:
         return into.abs_() if self.absolute else into
 
 
-def refuse_nan(scores: Scores) -> None:
-    """Raise if a score that competes is not a number.
+def refuse_nan(*sources: Scores) -> None:
+    """Raise if a score that competes is not a number, in whatever process: in all of them.
 
     Raises:
-        NanScoresError: naming the tensor and counting.
+        NanScoresError: naming the first tensor that has any, and counting.
     """
+    counts = torch.tensor([(_count_nan(scores), scores.free) for scores in sources])
+    shards = [scores.shard for scores in sources]
+    device = next((shard.device for shard in shards if shard is not None), None)
+    if device is not None:
+        spoken_for = [ranks.is_first() if it is None else it.counted for it in shards]
+        counts = ranks.total(counts * torch.tensor(spoken_for).view(-1, 1), device)
+    for scores, (bad, free) in zip(sources, counts.tolist(), strict=True):
+        if bad:
+            raise NanScoresError(
+                f"{scores.name}: {bad} of {free} scores are NaN; "
+                "the weights have diverged, or were never initialised"
+            )
+
+
+def _count_nan(scores: Scores) -> int:
     sums = [piece.sum() for piece, _ in scores.pieces()]
     if not sums or not bool(torch.stack(sums).isnan().any()):
-        return  # far faster than a look at each; a sum of both infinities is NaN too
+        return 0  # far faster than a look at each; a sum of both infinities is NaN too
     bad = 0
     for piece, gone in scores.pieces():
         nan = piece.isnan()
         bad += int((nan if gone is None else nan & ~gone).count_nonzero())
-    if bad:
-        raise NanScoresError(
-            f"{scores.name}: {bad} of {scores.free} scores are NaN; "
-            "the weights have diverged, or were never initialised"
-        )
+    return bad

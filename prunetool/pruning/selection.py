@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from prunetool.pruning.across import lowest_across
 from prunetool.pruning.scores import NanScoresError, Scores
 from prunetool.pruning.sieve import count_around, mark_up_to, sift
 
@@ -41,7 +42,8 @@ def lowest(sources: Sequence[Scores], k: int, *, sample: int | None = None) -> l
     some ten bytes for each of the percent that lies between the edges.
 
     Args:
-        sources: the scores, tensor by tensor; infinities are ordinary values.
+        sources: the scores, tensor by tensor; infinities are ordinary values. Where processes hold
+            parts of them, all call this alike (:mod:`prunetool.pruning.across`).
         k: how many to choose, in [0, number of scores that compete].
         sample: how many scores to sample, and up to how many are not worth a sample; changes the
             speed, never the result; by default what is fast.
@@ -54,6 +56,8 @@ def lowest(sources: Sequence[Scores], k: int, *, sample: int | None = None) -> l
         ValueError: if ``k`` is outside its interval.
         NanScoresError: naming the first source that holds a NaN among the scores that compete.
     """
+    if any(scores.shard is not None for scores in sources):
+        return lowest_across(sources, k)
     total = sum(scores.free for scores in sources)
     if not 0 <= k <= total:
         raise ValueError(f"cannot choose {k} of {total} scores")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import nn
 
 from prunetool.pruning.names import matching
+from prunetool.pruning.shards import Shard, local, shard_of
 
 # A parameter as the reference callback names it: the module that owns it and the attribute.
 Site = tuple[nn.Module, str]
@@ -36,6 +38,16 @@ class Target:
     name: str
     parameter: nn.Parameter
     sites: tuple[Site, ...]
+
+    @cached_property
+    def shard(self) -> Shard | None:
+        """Which part of the tensor this process holds; None where it holds all of it."""
+        return shard_of(self.parameter)
+
+    @property
+    def part(self) -> torch.Tensor:
+        """What this process holds of the tensor, without gradient; it shares its memory."""
+        return local(self.parameter.detach())
 
     @property
     def input_dim(self) -> int:
