@@ -17,6 +17,7 @@ from prunetool.fit.hooks import Amount, PruningHooks
 from prunetool.fit.settings import DOCUMENTED, MATRICES, Settings, window
 from prunetool.pruning.criteria import Norm
 from prunetool.pruning.schedules import Curve, Schedule
+from prunetool.pruning.shards import like
 from prunetool.pruning.targets import Site
 
 
@@ -259,11 +260,14 @@ class ModelPruning(PruningHooks):
 
     @property
     def masks(self) -> dict[str, Tensor]:
-        """The masks of all targets by parameter name: bool, True where kept; empty before a fit."""
+        """The masks of all targets by parameter name: bool, True where kept; empty before a fit.
+
+        The mask of a sharded parameter (FSDP2) is a DTensor, spread as the parameter is.
+        """
         if self._pruner is None:
             return {}
         masks = self._pruner.session.masks
-        return {target.name: masks.kept(target.name) for target in self._pruner.targets}
+        return {t.name: like(t.parameter, masks.kept(t.name)) for t in self._pruner.targets}
 
     @property
     def history(self) -> list[Event]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -24,6 +25,8 @@ from prunetool.fit.restoring import Restoring
 from prunetool.fit.saving import write_into
 from prunetool.fit.session import Session, averaged_models
 from prunetool.fit.settings import DOCUMENTED, Settings
+from prunetool.fit.sharding import require_prunable_in_parts
+from prunetool.fit.strategies import refuse_strategy
 from prunetool.pruning.schedules import CurveError
 from prunetool.pruning.targets import Site
 
@@ -88,6 +91,7 @@ class PruningHooks(Callback):
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Make ready for a checkpoint; what depends on layers waits until they are there."""
         self._restoring.forget()
+        refuse_strategy(trainer.strategy)
         if self._leads(trainer):
             averaged = averaged_models(trainer.callbacks)
             self._restoring.prepare(pl_module, averaged=averaged, fitting=stage == "fit")
@@ -101,7 +105,8 @@ class PruningHooks(Callback):
         """Find the state of a checkpoint under whatever key it was saved."""
         state = saved.find_state(checkpoint)
         if state is not None:
-            self._restoring.keep_state(state)
+            source = None if trainer.ckpt_path is None else Path(trainer.ckpt_path)
+            self._restoring.keep_state(state, source=source)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Choose the targets and watch the optimizers."""
@@ -121,6 +126,7 @@ class PruningHooks(Callback):
             explicit=bool(self._settings.requested),
             skip_unfit=self._settings.skip_unfit,
         )
+        require_prunable_in_parts(targets, self._settings.function.engine)
         listed = in_order_of(sites, targets)
         self._parameters_to_prune = [target.sites[0] for target in listed]
         before, self._pruner = self._pruner, Pruner(self._settings, self._session, targets, listed)
@@ -285,6 +291,7 @@ class PruningHooks(Callback):
             pruner.load(own, state["early"])
         # Weights may have been loaded since the masks were made: tickets go back to dense ones.
         pruner.session.settle()
+        pruner.count_units()
 
     def _own_state(self) -> dict[str, Any]:
         own = self._pruner.state() if self._pruner else {}

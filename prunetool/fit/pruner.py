@@ -60,6 +60,7 @@ class Pruner:
         self.method = engine if isinstance(engine, Method) else Method()
         self._gathered = Gathered(self.method.criterion)
         self._compounded: int | None = None
+        self._known_gone = 0  # counting sharded channels takes all processes; asking must not
         self._generator = torch.Generator()
         self.ticket = Ticket(settings, session, self.targets, self.method, self._generator)
         session.enrol(self.targets)
@@ -87,11 +88,14 @@ class Pruner:
             return planned
         units = units if isinstance(units, int) else sum(units)
         # Which channels go, and so how many elements, is known only once they have gone.
-        return self.pruned if self._units_gone() >= units else max(planned, self.pruned + 1)
+        return self.pruned if self._known_gone >= units else max(planned, self.pruned + 1)
 
     @property
     def limit(self) -> float:
-        """The most that the pattern and the bounds let go, as a share of all units."""
+        """The most that the pattern and the bounds let go, as a share of all units.
+
+        A collective where targets are sharded.
+        """
         rooms = self.method.rooms(self.targets, self.session.masks)
         units = sum(room.units for room in rooms)
         return sum(room.most for room in rooms) / units if units else 0.0
@@ -174,20 +178,22 @@ class Pruner:
                 generator=self._generator,
                 gathered=self._gathered,
             )
-            self._warn_of_emptied(chosen)
             for name, pruned in chosen.items():
                 masks.put(name, pruned)
         else:
             prune_with(engine, self.listed, masks, amount, generator=self._generator)
         self._gathered.event()
         self.session.settle()
+        after = pruned_counts(masks, self.listed)
+        self.count_units()
+        self._warn_of_emptied(before, after)
         if self.settings.verbose:
             log_event(
                 self.settings.function.log_name,
                 amount,
                 self.listed,
                 before=before,
-                after=pruned_counts(masks, self.listed),
+                after=after,
                 each_tensor=self.settings.verbose == 2,
             )
 
@@ -197,14 +203,16 @@ class Pruner:
         epoch, step = int(trainer.current_epoch) + 1, int(trainer.global_step)
         self.history.append(Event(epoch, step, self.current_target, achieved))
 
-    def _warn_of_emptied(self, chosen: Mapping[str, torch.Tensor]) -> None:
+    def count_units(self) -> None:
+        """Count what is gone, after masks have changed; a collective for sharded channels."""
+        self._known_gone = self._units_gone()
+
+    def _warn_of_emptied(self, before: Sequence[int], after: Sequence[int]) -> None:
         emptied = [
             target.name
-            for target in self.listed
+            for target, was, now in zip(self.listed, before, after, strict=True)
             if target.parameter.dim() > 1  # a bias or a norm's shift can do without
-            and target.name in chosen
-            and self.session.masks.count(target.name) < target.parameter.numel()
-            and bool(chosen[target.name].all())
+            and was < now == target.parameter.numel()
         ]
         if emptied:
             rank_zero_warn(

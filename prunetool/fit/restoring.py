@@ -7,6 +7,7 @@ is applied while loading: what is found is only kept here, and installed when tr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from prunetool.fit import saved
 from prunetool.fit.layout import Found, absorb, fold_while_loading
 from prunetool.fit.session import Session
+from prunetool.fit.sharded_state import localised
 from prunetool.pruning.targets import all_sites, as_targets
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ class Restoring:
     def __init__(self) -> None:
         self._found = Found()
         self._state: Mapping[str, Any] | None = None
+        self._source: Path | None = None
         self._handles: list[RemovableHandle] = []
 
     def prepare(self, model: nn.Module, *, averaged: Iterable[nn.Module], fitting: bool) -> None:
@@ -48,7 +51,7 @@ class Restoring:
     def forget(self) -> None:
         """Drop what an earlier stage found: a test run's checkpoint is not the next fit's."""
         self.close()
-        self._found, self._state = Found(), None
+        self._found, self._state, self._source = Found(), None, None
 
     def close(self) -> None:
         """Stop listening for checkpoints."""
@@ -56,9 +59,10 @@ class Restoring:
             handle.remove()
         self._handles = []
 
-    def keep_state(self, state: Mapping[str, Any]) -> None:
-        """Keep the pruning state of a checkpoint until training starts."""
+    def keep_state(self, state: Mapping[str, Any], *, source: Path | None = None) -> None:
+        """Keep the pruning state of a checkpoint, and which it was, until training starts."""
         self._state = state
+        self._source = source or self._source
 
     def add_masks(self, masks: Mapping[str, Tensor]) -> None:
         """Start from these masks too: bool tensors by parameter name, True where kept."""
@@ -90,7 +94,7 @@ class Restoring:
             session.settle()
             self._found.masks.clear()
             self._found.originals.clear()
-        return state
+        return None if state is None else localised(state, self._source, session)
 
 
 def _first_names(model: nn.Module) -> dict[str, str]:

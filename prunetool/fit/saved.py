@@ -6,6 +6,9 @@ mark by which it is found, whatever class wrote it::
     {"prunetool": 1, "masks": {NAME: {"shape": [...], "bits": uint8}}, "early": {NAME: tensor},
      "callbacks": [{"clock", "generator"}, ...]}    one for each pruning callback
 
+In a sharded checkpoint the masks are the same, and what is as large as the weights lies beside
+these (:mod:`prunetool.fit.sharded_state`).
+
 ``checkpoint["prunetool"]`` holds what stays true when the masks are gone: the schema, the version
 that wrote it, and which tensors of the state dict are parameters.
 
@@ -23,6 +26,7 @@ from torch import Tensor, nn
 from prunetool._version import __version__
 from prunetool.fit.layout import Found
 from prunetool.pruning.masks import MaskSet, unpacked
+from prunetool.pruning.shards import like, local
 
 SCHEMA = 1
 MARK = "prunetool"
@@ -79,14 +83,15 @@ def mask_state_dict(
 
     Args:
         state_dict: not changed: its tensors are the live ones.
-        pruned: bool tensors by key, True where pruned.
+        pruned: bool tensors by key, True where pruned; of this process's part of a DTensor.
     """
     out = dict(state_dict)
     for key, where in pruned.items():
         tensor = out.get(key)
-        if tensor is None or tensor.shape != where.shape:
+        if tensor is None or local(tensor).shape != where.shape:
             continue
-        where = where.to(tensor.device)
-        if bool(torch.logical_and(tensor != 0, where).any()):
-            out[key] = tensor.masked_fill(where, 0)
+        part = local(tensor)
+        where = where.to(part.device)
+        if bool(torch.logical_and(part != 0, where).any()):
+            out[key] = like(tensor, part.masked_fill(where, 0))
     return out

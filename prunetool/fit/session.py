@@ -7,7 +7,7 @@ however many there are. The first pruning callback of the trainer drives the ses
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +18,7 @@ from prunetool.fit.interference import sharing_storage
 from prunetool.fit.layout import Found, reparametrise
 from prunetool.fit.stepping import Stepping
 from prunetool.pruning.masks import MaskSet
+from prunetool.pruning.shards import is_fsdp
 from prunetool.pruning.targets import Target
 
 if TYPE_CHECKING:
@@ -102,35 +103,40 @@ class Session:
                 )
             if self.keep_values:
                 # Read before the mask grows: what it newly covers is still in the parameter.
-                live = self.original(name, target.parameter.detach())
-                whole = found.originals.get(name, live)
-                self._originals[name] = whole.to(target.parameter.device).clone()
-            self.masks.prune(name, ~kept)
+                values = self.original(name, target.part)
+                if name in found.originals:
+                    values = self.masks.part(name, found.originals[name])
+                self._originals[name] = values.to(target.part.device).clone()
+            self.masks.prune(name, ~self.masks.part(name, kept))
 
     def remember_values(self) -> None:
         """Before an event: note the values that the event may prune."""
         if self.keep_values:
             for name, target in self._targets.items():
-                self._originals[name] = self.original(name, target.parameter.detach()).clone()
+                self._originals[name] = self.original(name, target.part).clone()
 
     def original(self, name: str, tensor: Tensor) -> Tensor:
-        """Give ``tensor``, the masked form of ``name``, with what was pruned put back."""
-        remembered = self._originals.get(name)
-        if remembered is None:
-            return tensor
-        pruned = self.masks.pruned(name).to(tensor.device)
-        return torch.where(pruned, remembered.to(tensor), tensor)
+        """Give ``tensor``, the masked form of ``name``, with what was pruned put back.
+
+        Of a sharded tensor it is this process's part.
+        """
+        return put_back(tensor, self.masks.pruned(name), self._originals.get(name))
 
     def reset(self, target: Target, value: Tensor) -> None:
-        """Set a parameter to ``value`` under its mask; what is under the mask is ``value`` too."""
+        """Set a parameter to ``value`` under its mask; what is under the mask is ``value`` too.
+
+        Of a sharded parameter it is this process's part.
+        """
+        self._reshard()
         with torch.no_grad():
-            target.parameter.copy_(value)
+            target.part.copy_(value)
         if self.keep_values:
-            self._originals[target.name] = target.parameter.detach().clone()
+            self._originals[target.name] = target.part.clone()
         self.masks.zero_(target.name, target.parameter)
 
     def settle(self) -> None:
         """Make everything obey the masks: weights, averaged weights, optimizer state."""
+        self._reshard()
         self._stepping.settle()
         self.mask_averaged()
 
@@ -154,8 +160,12 @@ class Session:
         self._stepping.mask_all_gradients()
 
     def leave_masks_on_modules(self) -> None:
-        """Hand the masks to torch: ``NAME_orig``, ``NAME_mask`` and the hook on every target."""
-        if not any(self.masks.count(name) for name in self._targets):
+        """Hand the masks to torch: ``NAME_orig``, ``NAME_mask`` and the hook on every target.
+
+        Not where targets are sharded: torch's hook does not know how; there the weights stay
+        plain, with zeros, and the values under the masks are in the checkpoints.
+        """
+        if not any(self.masks.count(name) for name in self._targets) or self.is_sharded:
             return
         for name, target in self._targets.items():
             whole = self.original(name, target.parameter.detach())
@@ -165,12 +175,46 @@ class Session:
                 reparametrise(site, self.masks.kept(name))
         self._originals.clear()
 
+    @property
+    def is_sharded(self) -> bool:
+        """Whether any target is spread over processes."""
+        return any(target.shard is not None for target in self._targets.values())
+
+    @property
+    def targets(self) -> dict[str, Target]:
+        """All that have a mask, by name."""
+        return dict(self._targets)
+
+    def originals(self) -> dict[str, Tensor]:
+        """Give the values kept under masks, by name: this process's parts."""
+        return dict(self._originals)
+
+    def restore_originals(self, originals: Mapping[str, Tensor]) -> None:
+        """Take up what :meth:`originals` gave."""
+        self._originals.update(originals)
+
+    def _reshard(self) -> None:
+        """Have FSDP drop gathered copies: after a validation it would train on with them."""
+        model = self._model() if self._model is not None else None
+        if model is None or not self.is_sharded:
+            return
+        for module in model.modules():
+            if is_fsdp(module):
+                module.reshard()  # type: ignore[operator]
+
     def _know_parameters(self) -> None:
         model = self._model() if self._model is not None else None
         self._stepping.know(
             {name: target.parameter for name, target in self._targets.items()},
             entangled=sharing_storage(model) if model is not None else (),
         )
+
+
+def put_back(tensor: Tensor, pruned: Tensor, remembered: Tensor | None) -> Tensor:
+    """Give ``tensor`` with the remembered values where the bool ``pruned`` is True."""
+    if remembered is None:
+        return tensor
+    return torch.where(pruned.to(tensor.device), remembered.to(tensor), tensor)
 
 
 def averaged_models(callbacks: Iterable[object]) -> list[nn.Module]:

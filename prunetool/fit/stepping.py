@@ -17,6 +17,7 @@ from prunetool.fit.optimizer_state import zero_state, zero_state_of
 from prunetool.fit.roots import raise_zeros, restore_zeros
 from prunetool.fit.steps import EVERYTHING, passes_after
 from prunetool.pruning.masks import MaskSet
+from prunetool.pruning.shards import local
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -96,7 +97,7 @@ class Stepping:
         """Make weights and optimizer state obey, however they came to be."""
         for name, parameter in self._parameters.items():
             self._masks.zero_(name, parameter)
-            self._versions[name] = parameter._version
+            self._versions[name] = local(parameter)._version
         for optimizer in self._optimizers:
             self._zero_state(optimizer)
 
@@ -120,9 +121,9 @@ class Stepping:
             self._masks.zero_(name, parameter.grad, every_step=True)
 
     def _tidy(self, name: str, parameter: Tensor) -> None:
-        if parameter._version != self._versions.get(name):
+        if local(parameter)._version != self._versions.get(name):
             self._masks.zero_(name, parameter)
-            self._versions[name] = parameter._version
+            self._versions[name] = local(parameter)._version
 
     def _before_step(
         self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -161,7 +162,7 @@ class Stepping:
                 self._masks.zero_(name, parameter, every_step=True)
             if passes.state:
                 zero_state_of(self._masks, name, parameter, optimizer)
-            self._versions[name] = parameter._version
+            self._versions[name] = local(parameter)._version
 
     def _zero_state(self, optimizer: Optimizer) -> None:
         zero_state(self._masks, optimizer, lambda parameter: self._names.get(id(parameter)))

@@ -105,9 +105,10 @@ class Ticket:
         """Put each mask elsewhere in its tensor at random; weights that come back are zero."""
         masks, pattern = self.session.masks, self._pattern
         for target in self.targets:
-            pruned = masks.pruned(target.name)
+            pruned = ~masks.whole(target.name)
             dim, generator = target.input_dim, self._generator
-            masks.put(target.name, shuffled(pruned, pattern, input_dim=dim, generator=generator))
+            moved = shuffled(pruned, pattern, input_dim=dim, generator=generator)
+            masks.put(target.name, masks.part(target.name, moved))
         self.session.settle()
 
     def early(self) -> dict[str, Tensor]:
