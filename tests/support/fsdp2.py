@@ -37,11 +37,10 @@ class Model(LightningModule):
         mesh = self.device_mesh
         if mesh is None or isinstance(self.head.weight, DTensor):
             return
-        along = (
-            (lambda p: Shard(1) if p.dim() == 2 else Shard(0)) if self.hparams.by_input else None
-        )
-        fully_shard(self.head, mesh=mesh["data_parallel"], shard_placement_fn=along)
+        if self.hparams.by_input:
+            fully_shard(self.head, mesh=mesh["data_parallel"], shard_placement_fn=by_input)
         fully_shard(self.block, mesh=mesh["data_parallel"])
+        # What is left belongs to the root, which FSDP leaves gathered after a validation.
         fully_shard(self, mesh=mesh["data_parallel"])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,6 +56,10 @@ class Model(LightningModule):
 
     def configure_optimizers(self) -> Any:
         return OPTIMIZERS[self.hparams.optimizer](self.parameters())
+
+
+def by_input(parameter: nn.Parameter) -> Shard:
+    return Shard(1) if parameter.dim() == 2 else Shard(0)
 
 
 def loader(seed: int, size: int = 24) -> DataLoader:
