@@ -277,6 +277,7 @@ def test_the_checkpoint_is_plain_and_reads_without_any_class(tmp_path):
     checkpoint = torch.load(tmp_path / "saved.ckpt", weights_only=True)
     assert set(checkpoint["state_dict"]) == set(Tiny().state_dict())
     assert checkpoint["prunetool"]["parameters"] == [n for n, _ in model.named_parameters()]
+    assert checkpoint["prunetool"]["tied"] == {}
     packed = checkpoint["callbacks"]["ModelPruning"]["masks"]["hidden.weight"]
     assert packed["bits"].numel() == 4320 // 8
     kept = torch.from_numpy(
@@ -368,7 +369,7 @@ def test_manual_optimization(wrapped):
             assert (value[gone] == 0).all()
 
 
-def test_tied_weights_count_once(caplog):
+def test_tied_weights_count_once(caplog, tmp_path):
     class Tied(Tiny):
         def __init__(self) -> None:
             super().__init__()
@@ -378,10 +379,13 @@ def test_tied_weights_count_once(caplog):
     model = Tied()
     pruning = ModelPruning("l1_unstructured", parameter_names=["weight"], verbose=1, **NO_TICKET)
     with caplog.at_level("INFO"):
-        fit(model, pruning, epochs=1)
+        run = fit(model, pruning, epochs=1)
     assert (
         "Applied `L1Unstructured`. Pruned: 0/4480 (0.00%) -> 2240/4480 (50.00%)" in caplog.messages
     )
+    run.save_checkpoint(tmp_path / "tied.ckpt")
+    record = torch.load(tmp_path / "tied.ckpt", weights_only=True)["prunetool"]
+    assert record["tied"] == {"twin.weight": "hidden.weight"}
 
 
 def test_masks_to_start_from():

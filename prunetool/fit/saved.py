@@ -10,7 +10,7 @@ In a sharded checkpoint the masks are the same, and what is as large as the weig
 these (:mod:`prunetool.fit.sharded_state`).
 
 ``checkpoint["prunetool"]`` holds what stays true when the masks are gone: the schema, the version
-that wrote it, and which tensors of the state dict are parameters.
+that wrote it, which tensors of the state dict are parameters, and which of them are tied.
 
 All of it is tensors, numbers, strings, lists and dicts: ``torch.load(weights_only=True)`` reads it.
 """
@@ -67,12 +67,18 @@ def find_state(checkpoint: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def describe(checkpoint: dict[str, Any], model: nn.Module) -> None:
-    """Note in ``checkpoint`` which tensors are parameters, tied names included."""
-    about = checkpoint.setdefault("prunetool", {})
-    about.update(
+    """Note in ``checkpoint`` which tensors are parameters, and which names are one tensor's.
+
+    Tied names cannot be told from a sharded checkpoint, in which no two tensors share memory.
+    """
+    first: dict[int, str] = {}
+    names = list(model.named_parameters(remove_duplicate=False))
+    of = {name: first.setdefault(id(parameter), name) for name, parameter in names}
+    checkpoint.setdefault("prunetool", {}).update(
         schema=SCHEMA,
         version=__version__,
-        parameters=[name for name, _ in model.named_parameters(remove_duplicate=False)],
+        parameters=list(of),
+        tied={name: it for name, it in of.items() if name != it},
     )
 
 

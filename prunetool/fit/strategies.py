@@ -17,9 +17,6 @@ _DEEPSPEED = (
     "itself with fully_shard in configure_model (FSDP2)"
 )
 _REFUSED = {"FSDPStrategy": _FSDP1, "DeepSpeedStrategy": _DEEPSPEED}
-# Names of strategies begin so; "fsdp2" is ours.
-_REFUSED_NAMES = {"fsdp": _FSDP1, "deepspeed": _DEEPSPEED}
-FSDP2 = "fsdp2"
 
 
 def refuse_strategy(strategy: object) -> None:
@@ -37,10 +34,3 @@ def refuse_strategy(strategy: object) -> None:
                 f"ModelPruning: cannot prune under {base.__name__}: {reason}, with "
                 f"Trainer(strategy=ModelParallelStrategy(...))"
             )
-
-
-def why_refused(name: str) -> str | None:
-    """Say why a strategy of this name (``fsdp``, ``deepspeed_stage_2``) is refused, or None."""
-    if name == FSDP2:
-        return None
-    return next((why for start, why in _REFUSED_NAMES.items() if name.startswith(start)), None)
