@@ -7,6 +7,7 @@
     ├── OptionError              an option's value, or options that exclude each other
     ├── CheckpointError          a file that cannot be read, or holds something else
     ├── OutputError              a file or folder that cannot be written
+    ├── ProcessError             another process of the run failed; what it said is the message
     └── UserCodeError            the user's own code raised; its traceback is the message
 
 Every message says where, what was expected, what came, and what to do next. The callback raises
@@ -34,6 +35,10 @@ class CheckpointError(PrunetoolError):
 
 class OutputError(PrunetoolError):
     """A result cannot be written where it was asked for."""
+
+
+class ProcessError(PrunetoolError):
+    """Another process of the same run ended before its time."""
 
 
 class UserCodeError(PrunetoolError):

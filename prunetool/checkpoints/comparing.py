@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from prunetool.checkpoints.lazy import dense
 from prunetool.checkpoints.standins import Made
-from prunetool.checkpoints.tensors import dense
 from prunetool.errors import OutputError
 
 

@@ -32,7 +32,7 @@ class Exported:
     Attributes:
         paths: the files, the index of shards last.
         tensors: how many tensors they hold, tied ones once.
-        input_bytes: size of the input file, optimizer state and all.
+        input_bytes: size of the input, optimizer state and all.
         weight_bytes: size of the exported tensors as the input stores them, tied ones once.
         output_bytes: size of all written files.
     """
@@ -103,7 +103,7 @@ def export(
     return Exported(
         paths=tuple(file.target for file in files),
         tensors=len(entries),
-        input_bytes=checkpoint.path.stat().st_size,
+        input_bytes=checkpoint.nbytes,
         weight_bytes=sum(chosen[name].nbytes for name in first),
         output_bytes=sum(file.target.stat().st_size for file in files),
     )

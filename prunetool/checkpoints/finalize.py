@@ -1,4 +1,8 @@
-"""A checkpoint with masks becomes an ordinary one: masks applied for good, nothing else changed."""
+"""A checkpoint with masks becomes an ordinary one: masks applied for good, nothing else changed.
+
+Tensors of a file stay mapped from it unless a mask is applied to them. A sharded folder becomes
+one file: its tensors, and the state of its optimizers, are in memory until that is written.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from prunetool.checkpoints.comparing import require_same_tensors
 from prunetool.checkpoints.folding import Masks, fold, masks_among
 from prunetool.checkpoints.masks import MaskKind, is_mask_state, prunetool_masks
 from prunetool.checkpoints.reader import WEIGHTS, Checkpoint
+from prunetool.checkpoints.sharded_optimizers import UnknownFormError, optimizer_states
 from prunetool.checkpoints.tensors import NamedTensor, View
 from prunetool.checkpoints.torch_zip import Archive, read_torch_zip, write_torch_zip
 from prunetool.checkpoints.writing import NewFile, check_target, write_atomically
@@ -21,8 +26,9 @@ from prunetool.checkpoints.writing import NewFile, check_target, write_atomicall
 _LIVE_COPY = "current_model_state"  # of Lightning's WeightAveraging
 _AVERAGED_COPY = "average_model_state"  # in the state of Lightning's StochasticWeightAveraging
 _AVERAGED_PREFIX = "module."  # in the names of torch's AveragedModel; Lightning's has none
+_OPTIMIZERS = "optimizer_states"
 _TRAINING_STATE = (
-    "optimizer_states",
+    _OPTIMIZERS,
     "lr_schedulers",
     "loops",
     "callbacks",
@@ -41,6 +47,7 @@ class Finalized:
         kind: who wrote the masks; None if there were none.
         pruned: zeros in these tensors, tied ones once.
         elements: elements of these tensors, tied ones once.
+        left_out: what of the input could not be kept, and why; None if everything was.
     """
 
     path: Path
@@ -48,6 +55,7 @@ class Finalized:
     kind: MaskKind | None
     pruned: int
     elements: int
+    left_out: str | None = None
 
     @property
     def sparsity(self) -> float:
@@ -80,13 +88,26 @@ def finalize(
     """
     target = default_target(checkpoint.path) if target is None else target
     check_target(target, source=checkpoint.path, force=force)
-    archive = Archive(without_masks(checkpoint, weights_only=weights_only), checkpoint.protocol)
+    optimizers, left_out = ({}, None) if weights_only else _gathered_optimizers(checkpoint)
+    content = without_masks(checkpoint, weights_only=weights_only)
+    archive = Archive({**content, **optimizers} if optimizers else content, checkpoint.protocol)
 
     def check(written: Path) -> None:
         require_same_tensors(archive.content, read_torch_zip(written).content, target)
 
     write_atomically(NewFile(target, lambda file: write_torch_zip(archive, file), check))
-    return _summary(checkpoint, target)
+    return _summary(checkpoint, target, left_out)
+
+
+def _gathered_optimizers(checkpoint: Checkpoint) -> tuple[dict[str, Any], str | None]:
+    """Return what of a sharded folder's optimizers goes into a file, or why that cannot be."""
+    if checkpoint.shards is None:
+        return {}, None
+    try:
+        states = optimizer_states(checkpoint.shards)
+    except UnknownFormError as reason:
+        return {}, f"the state of the optimizers: {reason}"
+    return {_OPTIMIZERS: states} if states else {}, None
 
 
 def without_masks(checkpoint: Checkpoint, *, weights_only: bool = False) -> Any:
@@ -134,18 +155,26 @@ def _materialised(stored: Mapping[str, Any], folded: Mapping[str, Any]) -> Any:
     result.clear()
     applied: dict[View | str, Tensor] = {}
     for name, value in folded.items():
-        if isinstance(value, NamedTensor) and value.masks:
-            if value.identity not in applied:
-                applied[value.identity] = value.read().requires_grad_(value.stored.requires_grad)
-            result[name] = applied[value.identity]
+        if not isinstance(value, NamedTensor):
+            result[name] = value
+        elif isinstance(value.stored, Tensor) and not value.masks:
+            result[name] = value.stored
         else:
-            result[name] = value.stored if isinstance(value, NamedTensor) else value
+            if value.identity not in applied:
+                applied[value.identity] = _applied(value)
+            result[name] = applied[value.identity]
     return result
 
 
-def _summary(checkpoint: Checkpoint, target: Path) -> Finalized:
+def _applied(tensor: NamedTensor) -> Tensor:
+    keeps_gradient = isinstance(tensor.stored, Tensor) and tensor.stored.requires_grad
+    return tensor.read().requires_grad_(keeps_gradient)
+
+
+def _summary(checkpoint: Checkpoint, target: Path, left_out: str | None) -> Finalized:
     masked = {name: tensor for name, tensor in checkpoint.tensors.items() if tensor.masks}
     each = {tensor.identity: tensor for tensor in masked.values()}.values()
     elements = sum(tensor.shape.numel() for tensor in each)
     kept = sum(int(tensor.read().count_nonzero()) for tensor in each)
-    return Finalized(target, tuple(masked), checkpoint.masks, elements - kept, elements)
+    pruned = elements - kept
+    return Finalized(target, tuple(masked), checkpoint.masks, pruned, elements, left_out)

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from prunetool.checkpoints.layouts import plain_names
+from prunetool.checkpoints.lazy import Stored, is_stored_tensor
 from prunetool.checkpoints.masks import Mask, tensor_mask
 from prunetool.checkpoints.tensors import NamedTensor, View, view_of
 from prunetool.errors import CheckpointError
@@ -40,7 +39,7 @@ def fold(
     places = plain_names(weights.keys())
     found: dict[str, list[Mask]] = {}
     for name, place in places.items():
-        if isinstance(weights[place.key], Tensor):
+        if is_stored_tensor(weights[place.key]):
             beside = _mask_beside(weights, place.mask_key, path)
             found[name] = beside + list(masks.get(name.removeprefix(prefix), ()))
     _share_between_tied({name: weights[places[name].key] for name in found}, found)
@@ -73,7 +72,7 @@ def _mask_beside(weights: Mapping[str, Any], key: str | None, path: Path) -> lis
     if key is None:
         return []
     stored = weights[key]
-    if not isinstance(stored, Tensor):
+    if not is_stored_tensor(stored):
         raise CheckpointError(
             f"{path}: mask {key}: expected a tensor, found a {type(stored).__name__}; "
             "the file is inconsistent"
@@ -81,7 +80,7 @@ def _mask_beside(weights: Mapping[str, Any], key: str | None, path: Path) -> lis
     return [tensor_mask(key, stored, path)]
 
 
-def _share_between_tied(tensors: Mapping[str, Tensor], masks: dict[str, list[Mask]]) -> None:
+def _share_between_tied(tensors: Mapping[str, Stored], masks: dict[str, list[Mask]]) -> None:
     """Give every name of a tied tensor the masks of all its names, each once."""
     of_view: dict[View, list[Mask]] = {}
     for name, tensor in tensors.items():

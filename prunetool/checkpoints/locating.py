@@ -1,17 +1,20 @@
-"""From the path that a user gives to the file that holds the weights."""
+"""From the path that a user gives to the file, or sharded folder, that holds the weights."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from prunetool.checkpoints.sharded_metadata import METADATA
 from prunetool.errors import CheckpointError
 
 _LAST_OF_A_RUN = Path("checkpoints") / "last.ckpt"
-_SHARDED_FOLDER_MARK = ".metadata"
 
 
 def locate_checkpoint(path: Path) -> Path:
-    """Return the file that ``path`` means: itself, or the last checkpoint of a run folder.
+    """Return what ``path`` means: itself, or the last checkpoint of a run folder.
+
+    Returns:
+        A file, or a folder that is to be a sharded checkpoint.
 
     Raises:
         CheckpointError: if there is nothing there, or a folder without a checkpoint.
@@ -28,16 +31,13 @@ def locate_checkpoint(path: Path) -> Path:
 
 def _in_folder(folder: Path) -> Path:
     last = folder / _LAST_OF_A_RUN
-    if last.is_file():
+    if last.exists():
         return last
-    if (folder / _SHARDED_FOLDER_MARK).exists():
-        raise CheckpointError(
-            f"{folder}: a sharded checkpoint folder, which is not supported yet; expected a "
-            "checkpoint file or a run folder; write the checkpoint as one file first"
-        )
+    if (folder / METADATA).exists():
+        return folder
     raise CheckpointError(
-        f"{folder}: a folder without {_LAST_OF_A_RUN}; expected a checkpoint file or a run "
-        f"folder of prunetool{_neighbours(folder)}"
+        f"{folder}: a folder without {_LAST_OF_A_RUN}; expected a checkpoint file, a "
+        f"sharded checkpoint or a run folder of prunetool{_neighbours(folder)}"
     )
 
 

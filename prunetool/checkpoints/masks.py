@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from prunetool.checkpoints.lazy import Stored, dense
 from prunetool.errors import CheckpointError
 from prunetool.pruning.bits import unpack_bits
 
@@ -39,7 +40,7 @@ class Mask:
     read: Callable[[torch.Size], Tensor]
 
 
-def tensor_mask(key: str, stored: Tensor, path: Path) -> Mask:
+def tensor_mask(key: str, stored: Stored, path: Path) -> Mask:
     """Take a tensor of zeros and ones, of any dtype, for a mask.
 
     ``key`` and ``path`` say in error messages where it is.
@@ -51,8 +52,9 @@ def tensor_mask(key: str, stored: Tensor, path: Path) -> Mask:
                 f"{path}: mask {key}: expected the shape {list(shape)} of its tensor, "
                 f"found {list(stored.shape)}; the file is inconsistent"
             )
-        kept = stored.detach() != 0
-        if not torch.equal(kept, stored.detach() == 1) and stored.dtype != torch.bool:
+        values = dense(stored)
+        kept = values != 0
+        if not torch.equal(kept, values == 1) and stored.dtype != torch.bool:
             raise CheckpointError(
                 f"{path}: mask {key}: expected only 0 and 1, found other values; "
                 "if it is no mask, rename it or its partner"
@@ -73,7 +75,13 @@ def prunetool_masks(content: Any, path: Path) -> dict[str, list[Mask]]:
                 f"{path}: mask state of schema {state[MARKER]!r}; this prunetool knows schema "
                 f"{SCHEMA}: upgrade prunetool"
             )
-        for name, entry in state.get("masks", {}).items():
+        entries = state.get("masks", {})
+        if not isinstance(entries, dict) or not all(map(_is_packed, entries.values())):
+            raise CheckpointError(
+                f"{path}: mask state: expected a shape and bits for each name; "
+                "the file is inconsistent"
+            )
+        for name, entry in entries.items():
             masks.setdefault(name, []).append(_packed_mask(name, entry, path))
     return masks
 
@@ -88,6 +96,14 @@ def callback_states(content: Any) -> Iterator[dict[str, Any]]:
 def is_mask_state(state: Any) -> bool:
     """Say whether a callback's state is that of ``prunetool.ModelPruning``."""
     return isinstance(state, dict) and MARKER in state
+
+
+def _is_packed(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("shape"), list | tuple)
+        and isinstance(entry.get("bits"), Tensor)
+    )
 
 
 def _packed_mask(name: str, entry: dict[str, Any], path: Path) -> Mask:

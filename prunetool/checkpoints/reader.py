@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from prunetool.checkpoints.containers import Container, container_of
 from prunetool.checkpoints.folding import check_masks_have_tensors, fold
+from prunetool.checkpoints.lazy import is_stored_tensor
 from prunetool.checkpoints.locating import locate_checkpoint
 from prunetool.checkpoints.masks import MARKER, MaskKind, prunetool_masks
+from prunetool.checkpoints.sharded_files import ShardFiles
+from prunetool.checkpoints.sharded_folder import open_folder
 from prunetool.checkpoints.tensors import NamedTensor
 from prunetool.checkpoints.torch_zip import read_torch_zip
 from prunetool.errors import CheckpointError
@@ -26,20 +28,25 @@ _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file with weights, opened and not read.
+    """A file, or a sharded folder, with weights, opened and not read.
 
     Attributes:
-        path: the file itself, where a run folder was given too.
-        format: ``"lightning"`` or ``"state_dict"``.
-        content: all that the file holds; what is neither a tensor nor a plain container is a
-            stand-in (``standins.py``). Never change it or its tensors in place.
+        path: the file or sharded folder itself, where a run folder was given too.
+        format: ``"lightning"``, ``"state_dict"`` or ``"sharded"``.
+        content: all that it holds, but for the optimizers of a sharded folder; what is neither
+            a tensor nor a plain container is a stand-in (``standins.py``), and tensors of a
+            sharded folder are LazyTensors. Never change it or its tensors in place.
         protocol: the pickle protocol to write ``content`` back with.
+        nbytes: size on the disk.
+        shards: where a sharded folder's other entries are read from; None for a file.
     """
 
     path: Path
     format: str
     content: Any
     protocol: int
+    nbytes: int
+    shards: ShardFiles | None = None
 
     @property
     def weights(self) -> Mapping[str, Any]:
@@ -86,22 +93,33 @@ class Checkpoint:
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """Open the checkpoint at ``path``, a file or a run folder; nothing in it is run.
+    """Open the checkpoint at ``path``: a file, a sharded folder or a run folder; nothing is run.
 
     Raises:
         CheckpointError: if there is none, or it is of another kind, or damaged.
     """
-    file = locate_checkpoint(path)
+    found = locate_checkpoint(path)
+    checkpoint = _open_folder(found) if found.is_dir() else _open_file(found)
+    if not any(is_stored_tensor(value) for value in checkpoint.weights.values()):
+        raise CheckpointError(
+            f"{found}: no tensors inside: expected a Lightning checkpoint or a state_dict, "
+            f"found {_summary(checkpoint.content)}"
+        )
+    return checkpoint
+
+
+def _open_file(file: Path) -> Checkpoint:
     _check_container(file)
     archive = read_torch_zip(file)
-    content = archive.content
-    if not any(isinstance(value, Tensor) for value in _weights_in(content).values()):
-        raise CheckpointError(
-            f"{file}: no tensors inside: expected a Lightning checkpoint or a state_dict, "
-            f"found {_summary(content)}"
-        )
-    is_lightning = LIGHTNING_MARK in content
-    return Checkpoint(file, "lightning" if is_lightning else WEIGHTS, content, archive.protocol)
+    is_lightning = isinstance(archive.content, Mapping) and LIGHTNING_MARK in archive.content
+    kind = "lightning" if is_lightning else WEIGHTS
+    return Checkpoint(file, kind, archive.content, archive.protocol, file.stat().st_size)
+
+
+def _open_folder(path: Path) -> Checkpoint:
+    folder = open_folder(path)
+    content = {**folder.meta, WEIGHTS: folder.weights}
+    return Checkpoint(path, "sharded", content, folder.protocol, folder.nbytes, folder.files)
 
 
 def _check_container(path: Path) -> None:

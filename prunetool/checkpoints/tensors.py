@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prunetool.checkpoints.lazy import LazyTensor, Stored, dense
 from prunetool.checkpoints.masks import Mask, MaskKind
 
 View = tuple[int, int, tuple[int, ...], tuple[int, ...]]
@@ -18,12 +19,12 @@ class NamedTensor:
 
     Attributes:
         name: its fully qualified name, without what a pruning layout adds.
-        stored: the values as the file has them, mapped and not read yet.
+        stored: the values as the file has them, mapped or lazy, and not read yet.
         masks: what is to be applied to them; an element that any of them removes counts as zero.
     """
 
     name: str
-    stored: Tensor
+    stored: Stored
     masks: tuple[Mask, ...] = ()
 
     @property
@@ -39,7 +40,7 @@ class NamedTensor:
     @property
     def nbytes(self) -> int:
         """Bytes of the values, stored densely."""
-        return self.stored.numel() * self.stored.element_size()
+        return self.shape.numel() * self.dtype.itemsize
 
     @property
     def kinds(self) -> set[MaskKind]:
@@ -63,16 +64,10 @@ class NamedTensor:
         return values
 
 
-def dense(tensor: Tensor) -> Tensor:
-    """Return an ordinary tensor: without gradient, not quantized, not of a sparse layout."""
-    tensor = tensor.detach()
-    if tensor.is_quantized:
-        return tensor.dequantize()
-    return tensor if tensor.layout == torch.strided else tensor.to_dense()
-
-
-def view_of(tensor: Tensor) -> View | None:
+def view_of(tensor: Stored) -> View | None:
     """Tell which memory a tensor looks at; None where that has no meaning."""
+    if isinstance(tensor, LazyTensor):
+        return id(tensor), 0, tuple(tensor.shape), ()
     if tensor.layout != torch.strided or tensor.numel() == 0 or tensor.device.type == "meta":
         return None
     storage = tensor.untyped_storage().data_ptr()

@@ -48,7 +48,7 @@ def read_torch_zip(path: Path) -> Archive:
         # Whatever a damaged or forged pickle makes the unpickler stumble over.
         raise CheckpointError(
             f"{path}: damaged: expected a file that torch.save wrote, and reading it failed with "
-            f"{type(error).__name__} ({_first_line(error)}); copy it again from where it came from"
+            f"{type(error).__name__} ({first_line(error)}); copy it again from where it came from"
         ) from error
     return Archive(content, protocol)
 
@@ -75,7 +75,7 @@ def _protocol_of(path: Path) -> int:
         # The reader that torch.load uses: another one might see another table of contents.
         reader = torch._C.PyTorchFileReader(os.fspath(path))
         records = reader.get_all_records()
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeDecodeError) as error:
         raise CheckpointError(
             f"{path}: cut off or damaged: the end of its zip archive is missing "
             f"({path.stat().st_size} bytes found); copy or download it again"
@@ -89,7 +89,12 @@ def _protocol_of(path: Path) -> int:
         raise CheckpointError(
             f"{path}: a zip archive without data.pkl; expected a checkpoint that torch.save wrote"
         )
-    start = bytes(reader.get_record("data.pkl")[:2])
+    try:
+        start = bytes(reader.get_record("data.pkl")[:2])
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path}: damaged: data.pkl in its zip archive cannot be read; copy it again"
+        ) from error
     return max(start[1] if start[:1] == pickle.PROTO else 0, _OLDEST_PROTOCOL)
 
 
@@ -103,5 +108,6 @@ def _deep_recursion() -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return what an error says, short enough to be quoted in a line."""
     return next(iter(str(error).splitlines()), "no details")[:200]

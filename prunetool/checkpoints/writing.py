@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from prunetool.checkpoints.folders import replace_folder, sync_folder
 from prunetool.errors import OutputError
 
 _FOLLOWS_UMASK = 0o666
@@ -34,8 +36,8 @@ def check_target(target: Path, *, source: Path, force: bool) -> None:
     """Refuse a target before any work is done.
 
     Raises:
-        OutputError: if the target is the input, a folder, in no folder, or there without
-            ``force``.
+        OutputError: if the target is the input or in it, a folder, in no folder, or there
+            without ``force``.
     """
     try:
         _check_target(target, source, force)
@@ -46,6 +48,8 @@ def check_target(target: Path, *, source: Path, force: bool) -> None:
 def _check_target(target: Path, source: Path, force: bool) -> None:
     if target.exists() and target.samefile(source):
         raise OutputError(f"{target}: the output would replace the input; name another with -o")
+    if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
+        raise OutputError(f"{target}: would lie in the input folder {source}; name another with -o")
     if target.is_dir():
         raise OutputError(f"{target}: expected the name of a file to write, found a folder")
     if not target.parent.is_dir():
@@ -70,7 +74,7 @@ def write_atomically(*files: NewFile) -> None:
             target = Path(os.path.realpath(file.target))
             temporary = target.with_name(f".prunetool-{secrets.token_hex(4)}.tmp")
             written.append((temporary, target))
-            _write(file, temporary)
+            _write(file.write, temporary, os.O_EXCL)
             file.check(temporary)
         for temporary, target in written:
             _rename(temporary, target)
@@ -96,17 +100,34 @@ def beside_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
 
 
-def move_into_place(beside: Path, path: Path) -> None:
-    """Bring a finished file to the disk and give it its name.
+def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file beside ``path``, bring it to the disk and give it its name.
 
-    For files that somebody else writes; what this package writes goes through
-    :func:`write_atomically`.
+    The temporary name is :func:`beside_of`: what a kill leaves is found, and written over.
+
+    Raises:
+        OSError: if the file system refuses; what was at ``path`` is then as before.
+    """
+    beside = beside_of(path)
+    try:
+        _write(write, beside)
+        move_into_place(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def move_into_place(beside: Path, path: Path) -> None:
+    """Give a finished file, brought to the disk by whoever wrote it, its name.
 
     Raises:
         OSError: if the file system refuses.
     """
-    _sync(beside, os.O_RDWR)
-    _rename(beside, path)
+    if path.is_dir() and not path.is_symlink():
+        replace_folder(beside, path)
+    else:
+        _rename(beside, path)
 
 
 def _cannot_write(target: Path, error: OSError) -> OutputError:
@@ -114,24 +135,33 @@ def _cannot_write(target: Path, error: OSError) -> OutputError:
     return OutputError(f"{target}: cannot be written: {reason}; free space or choose another -o")
 
 
-def _write(file: NewFile, temporary: Path) -> None:
-    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _FOLLOWS_UMASK)
-    with os.fdopen(descriptor, "wb") as stream:
-        file.write(stream)
+class _Stream(io.BufferedWriter):
+    """Remembers why writing failed: torch's zip writer raises a RuntimeError of its own instead."""
+
+    failure: BaseException | None = None
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BaseException as error:
+            self.failure = error
+            raise
+
+
+def _write(write: Callable[[BinaryIO], object], temporary: Path, exclusive: int = 0) -> None:
+    flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | exclusive
+    descriptor = os.open(temporary, flags, _FOLLOWS_UMASK)
+    with _Stream(io.FileIO(descriptor, "wb")) as stream:
+        try:
+            write(stream)
+        except RuntimeError:
+            if stream.failure is not None:
+                raise stream.failure from None
+            raise
         stream.flush()
         os.fsync(stream.fileno())
 
 
 def _rename(temporary: Path, target: Path) -> None:
     os.replace(temporary, target)
-    # The name is on the disk once its folder is, on systems where folders can be opened.
-    if hasattr(os, "O_DIRECTORY"):
-        _sync(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(target.parent)

@@ -45,6 +45,7 @@ def _command(
     """Apply the masks in a checkpoint for good, and drop them; everything else is kept.
 
     The result loads with load_from_checkpoint, and training goes on from it, without prunetool.
+    A sharded folder becomes one file.
     """
     from prunetool.checkpoints.finalize import finalize
     from prunetool.checkpoints.reader import open_checkpoint
@@ -66,4 +67,6 @@ def _show(finalized: Finalized, output: Output) -> None:
         output.line(
             f"sparsity {finalized.sparsity:.6f} pruned {finalized.pruned} of {finalized.elements}"
         )
+    if finalized.left_out is not None:
+        output.line(f"left out {finalized.left_out}")
     output.line(f"wrote {finalized.path} ({finalized.path.stat().st_size} bytes)")

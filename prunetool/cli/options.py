@@ -8,7 +8,11 @@ from typing import Annotated
 import typer
 
 CheckpointArgument = Annotated[
-    Path, typer.Argument(metavar="CKPT", help="A checkpoint file, or a run folder of prunetool.")
+    Path,
+    typer.Argument(
+        metavar="CKPT",
+        help="A checkpoint file, a sharded checkpoint folder, or a run folder of prunetool.",
+    ),
 ]
 Include = Annotated[
     list[str] | None,

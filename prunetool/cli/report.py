@@ -48,7 +48,12 @@ def register(app: typer.Typer) -> None:
 
 
 def _command(
-    path: Annotated[Path, typer.Argument(help="A checkpoint file, or a run folder of prunetool.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A checkpoint file, a sharded checkpoint folder, or a run folder of prunetool."
+        ),
+    ],
     other: Annotated[
         Path | None, typer.Argument(help="Another one, to compare the first with.")
     ] = None,

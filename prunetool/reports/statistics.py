@@ -58,7 +58,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the numbers are from: the file, its format, and who wrote its masks, if any."""
+    """Where the numbers are from: the checkpoint, its format, and who wrote its masks, if any."""
 
     path: str
     format: str
@@ -98,7 +98,7 @@ def report_on(path: Path, *, include: Sequence[str] = (), exclude: Sequence[str]
     """Count the zeros in the parameters of a checkpoint, reading one tensor at a time.
 
     Args:
-        path: a checkpoint file or a run folder.
+        path: a checkpoint file, a sharded checkpoint folder or a run folder.
         include: globs over parameter names; none means all.
         exclude: globs over parameter names, applied last.
 

@@ -31,8 +31,9 @@ def zero_pattern(values: Tensor) -> str | None:
         if _zeros_in_empty_slices(nonzero, dim) == zeros:
             return f"{CHANNELS}:{dim}"
     for kept, group in GROUP_PATTERNS:
-        excess = zeros / nonzero.numel() - (1 - kept / group)
-        if excess <= _GROUP_SURPLUS and _keeps_at_most(nonzero, kept, group):
+        surplus = zeros / nonzero.numel() - (1 - kept / group)
+        # With fewer zeros than the pattern has, there is no need to look: the sums are large.
+        if abs(surplus) <= _GROUP_SURPLUS and _keeps_at_most(nonzero, kept, group):
             return f"{kept}:{group}"
     return ELEMENTS
 

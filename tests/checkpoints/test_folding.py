@@ -121,6 +121,9 @@ def state(**changes):
         ({"w": torch.ones(4)}, state(), r"mask of w: expected the shape \[4\] .* found \[3\]"),
         ({"weight": W}, state(), "mask of w: expected a tensor of that name"),
         ({"w": W}, state(prunetool=2), "mask state of schema 2; .*: upgrade prunetool"),
+        ({"w": W}, state(masks=[1]), "mask state: expected a shape and bits for each name"),
+        ({"w": W}, state(masks={"w": {"bits": W}}), "expected a shape and bits for each name"),
+        ({"w": W}, state(masks={"w": {"shape": [2], "bits": 1}}), "a shape and bits for each"),
         (
             {"w": W},
             state(masks={"w": {"shape": [3], "bits": BITS.repeat(2)}}),

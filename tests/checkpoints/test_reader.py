@@ -28,6 +28,15 @@ def zip_bytes(*names):
     return buffer.getvalue()
 
 
+def recompressed(content, method):
+    """A torch file whose records are compressed in a way that torch cannot read."""
+    source, buffer = zipfile.ZipFile(io.BytesIO(content)), io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name in source.namelist():
+            archive.writestr(name, source.read(name))
+    return buffer.getvalue()
+
+
 def script_bytes():
     buffer = io.BytesIO()
     writer = torch._C.PyTorchFileWriter(buffer)
@@ -47,6 +56,8 @@ BAD_FILES = {
     "legacy": (torch_bytes(ONE, _use_new_zipfile_serialization=False), "torch before 1.6"),
     "binary": (b"\x89HDF\r\n\x1a\n" + bytes(99), "of an unknown format"),
     "truncated": (torch_bytes({"w": torch.ones(999)})[:-500], "cut off or damaged: .* bytes found"),
+    "names": (torch_bytes(ONE).replace(b"byteorder", b"byteorde\xd3"), "cut off or damaged"),
+    "bzip2": (recompressed(torch_bytes(ONE), zipfile.ZIP_BZIP2), "damaged"),
     "other zip": (zip_bytes("word/document.xml"), "cut off or damaged|without data.pkl"),
     "torchscript": (script_bytes(), "a TorchScript program"),
     "no dict": (torch_bytes(torch.ones(2)), "no tensors inside: .* found a Tensor"),
@@ -92,11 +103,13 @@ def test_a_run_folder_means_its_last_checkpoint(tmp_path):
     [
         ((), r"a folder without checkpoints/last.ckpt; .*; check the path"),
         (("a.ckpt",), r"a folder without checkpoints/last.ckpt; .* mean .*a.ckpt\?"),
-        ((".metadata", "__0_0.distcp"), "a sharded checkpoint folder, which is not supported yet"),
+        ((".metadata", "__0_0.distcp"), r"\.metadata: damaged"),
+        (("checkpoints/last.ckpt/meta.pt",), r"last.ckpt: a folder without .metadata: a sharded"),
     ],
 )
 def test_a_folder_without_a_checkpoint(files, message, tmp_path):
     for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
 
     with pytest.raises(CheckpointError, match=message):
