@@ -8,6 +8,8 @@
 130  Ctrl-C
 143  SIGTERM
 ===  ==========================================================================
+
+Of several processes of one run only the first to fail says why.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from prunetool.errors import PrunetoolError, UserCodeError
+from prunetool.training.first_to_fail import is_first_to_fail
+from prunetool.training.ranks import is_main, name_of_this
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -49,9 +53,12 @@ def run(app: typer.Typer) -> int:
         _discard_stdout()  # the reader of stdout left: `| head`
         return 0
     except UserCodeError as error:
-        _print_user_traceback(error)
+        if is_first_to_fail():
+            _print_user_traceback(error)
         return BAD_INPUT
     except (PrunetoolError, _ClickException) as error:
+        if not is_first_to_fail():
+            return BAD_INPUT
         if _traceback_wanted():
             traceback.print_exc()
         # Without any argument, click prints the help and raises an error of no words.
@@ -74,7 +81,7 @@ def _discard_stdout() -> None:
 
 def _exit_code(code: int) -> int:
     """Say that an interrupt was one: Typer makes a plain exit of it."""
-    if code == INTERRUPTED:
+    if code == INTERRUPTED and is_main():
         _say("interrupted")
     return code
 
@@ -91,7 +98,11 @@ def _one_line(error: Exception) -> str:
 def _print_user_traceback(error: UserCodeError) -> None:
     cause = error.__cause__ or error
     traceback.print_exception(type(cause), cause, _without_our_frames(cause.__traceback__))
-    _say(f"error: your code raised {type(cause).__name__} while {error.doing} (traceback above)")
+    where = "" if is_main() else f" in {name_of_this()}"  # it may be the only one
+    _say(
+        f"error: your code raised {type(cause).__name__} while {error.doing}{where} "
+        f"(traceback above)"
+    )
 
 
 def _without_our_frames(tb: TracebackType | None) -> TracebackType | None:
@@ -114,4 +125,4 @@ def _traceback_wanted() -> bool:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(line, file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 from prunetool.cli import train_options as option
 from prunetool.cli.boundary import REQUIREMENT_NOT_MET
 from prunetool.cli.output import Output
+from prunetool.training.ranks import is_main
 
 if TYPE_CHECKING:
     from prunetool.training.outcome import Outcome
@@ -108,6 +109,8 @@ def train(  # one parameter an option: this is the whole interface, in the order
     typed = {name: value for name, value in locals().items() if value not in (None, [])}
     out = Output(quiet=quiet)
     outcome = _run(typed, out)
+    if not is_main():
+        return  # another process of the run shows it
     _show(outcome, out)
     if outcome.is_short:
         typer.echo(

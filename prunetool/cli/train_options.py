@@ -309,7 +309,9 @@ NumNodes = Annotated[
 ]
 Strategy = Annotated[
     str | None,
-    _option("--strategy", panel=_TRAINER, text="ddp, fsdp, ...", default="auto"),
+    _option(
+        "--strategy", panel=_TRAINER, text="ddp, fsdp2, ... over several --devices.", default="auto"
+    ),
 ]
 Precision = Annotated[
     str | None,

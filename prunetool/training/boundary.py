@@ -1,59 +1,20 @@
 """Bring a trainer that has loaded a checkpoint to where the one that saved it stood.
 
 Lightning goes on at the beginning of an epoch by itself only for some lengths of training, and in
-the middle of one with other batches than those that are left.
+the middle of one it repeats or leaves out what follows a batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from prunetool.training import random_state
+# Lightning means a loader that begins an epoch anew; the batches that were trained on are skipped.
+_SKIPPED = ".*resuming from a checkpoint that ended before the epoch ended"
 
 
-@dataclass(frozen=True)
-class EpochRandom:
-    """The random generators where an epoch's batches are drawn.
-
-    A model that asks for ``estimated_stepping_batches`` has the iterator of the first epoch made
-    before any hook of ours; in other epochs it is made after them.
-
-    Attributes:
-        states: of every process.
-        iterator_made: whether making the iterator has drawn from them already.
-    """
-
-    states: list[dict[str, Any]]
-    iterator_made: bool = False
-
-    @classmethod
-    def at_fit_start(cls, trainer: Any) -> EpochRandom:
-        """Capture in ``on_fit_start``."""
-        return cls(random_state.capture(), _iterator(trainer) is not None)
-
-    @classmethod
-    def between_epochs(cls) -> EpochRandom:
-        """Capture where the next epoch's iterator is still to be made."""
-        return cls(random_state.capture())
-
-    def restore(self, trainer: Any) -> None:
-        """Set the generators in ``on_fit_start``; make an iterator anew that came too early."""
-        random_state.restore(self.states)
-        if not self.iterator_made and _iterator(trainer) is not None:
-            iter(trainer.fit_loop._data_fetcher)
-
-    def as_plain(self) -> dict[str, Any]:
-        """What a checkpoint holds."""
-        return {"states": self.states, "iterator_made": self.iterator_made}
-
-
-def _iterator(trainer: Any) -> Any:
-    return getattr(trainer.fit_loop._data_fetcher, "iterator", None)
-
-
-def begin_with_a_new_epoch(trainer: Any, logged: Mapping[str, float]) -> None:
+def begin_with_a_new_epoch(trainer: Any, logged: Mapping[str, Any]) -> None:
     """Make the trainer begin an epoch, if it stands between two.
 
     With ``max_steps`` Lightning 2.6 takes any resumed epoch for a half-finished one, and then
@@ -63,11 +24,13 @@ def begin_with_a_new_epoch(trainer: Any, logged: Mapping[str, float]) -> None:
         trainer: it has loaded a checkpoint of ours.
         logged: the metrics as of that checkpoint.
     """
-    epoch_loop = trainer.fit_loop.epoch_loop
+    fit_loop, epoch_loop = trainer.fit_loop, trainer.fit_loop.epoch_loop
     if epoch_loop.batch_progress.current.ready > 0:
-        return  # in the middle: Lightning goes on there
-    trainer.fit_loop._restarting = False
-    epoch_loop.restarting = False
+        return  # `max_steps` cut the epoch short: Lightning goes on with it
+    fit_loop.restarting = False
+    if not resumes_by_itself(trainer):
+        # The epoch's iterator is then made when it begins, as it would have been.
+        fit_loop._resuming_from_checkpoint = False
     for config in trainer.lr_scheduler_configs:
         due = config.interval == "epoch" and trainer.current_epoch % config.frequency == 0
         if config.reduce_on_plateau and due and config.monitor in logged:
@@ -76,26 +39,63 @@ def begin_with_a_new_epoch(trainer: Any, logged: Mapping[str, float]) -> None:
             epoch_loop.scheduler_progress.increment_completed()
 
 
-def skip_trained_batches(trainer: Any) -> None:
-    """Draw the batches of a half-finished epoch that were trained on already, and drop them.
+def go_on_in_the_middle(trainer: Any) -> None:
+    """Make the trainer go on with the next batch, where it stands between two of an epoch.
 
-    To be called in ``on_train_start``, with the random generators as they were when the epoch's
-    iterator was made: the batches that are left are then those that were left.
+    Lightning takes a loop that restarts for one that has not done what follows a batch: it would
+    skip or repeat a validation and leave out the plateau schedulers at the epoch's end.
     """
-    fit_loop = trainer.fit_loop
-    for loader in fit_loop._combined_loader.flattened:
-        _set_epoch(loader, trainer.current_epoch)
-    fetcher = fit_loop._data_fetcher
-    trained = fit_loop.epoch_loop.batch_progress.current.ready
-    for _ in range(trained):
-        next(fetcher)
-    fetcher.fetched -= trained  # Lightning adds them itself
+    warnings.filterwarnings("ignore", _SKIPPED)
+    fit_loop, epoch_loop = trainer.fit_loop, trainer.fit_loop.epoch_loop
+    begin: Callable[[Any], None] = epoch_loop.on_run_start
+
+    def begin_once(fetcher: Any) -> None:
+        begin(fetcher)  # the counters are those of the checkpoint by now
+        fit_loop.restarting = False
+        epoch_loop.on_run_start = begin
+
+    epoch_loop.on_run_start = begin_once
 
 
-def _set_epoch(loader: Any, epoch: int) -> None:
-    """Lightning tells the samplers the epoch only after ``on_train_start``."""
-    batch_sampler = getattr(loader, "batch_sampler", None)
-    for sampler in (getattr(loader, "sampler", None), getattr(batch_sampler, "sampler", None)):
-        set_epoch = getattr(sampler, "set_epoch", None)
-        if callable(set_epoch):
-            set_epoch(epoch)
+def call_between_batches(trainer: Any, listener: Callable[[], None]) -> None:
+    """Have ``listener`` called when a batch is done with all that follows it, validation included.
+
+    Lightning's last hook of a batch comes before the validation and before some schedulers.
+    """
+    call_after(trainer.fit_loop.epoch_loop, "on_advance_end", listener)
+
+
+def call_after(owner: Any, name: str, listener: Callable[[], None]) -> None:
+    """Have ``listener`` called after each call of a method: where Lightning has no hook."""
+    method: Callable[..., Any] = getattr(owner, name)
+
+    def then_listen(*args: Any, **kwargs: Any) -> Any:
+        result = method(*args, **kwargs)
+        listener()
+        return result
+
+    setattr(owner, name, then_listen)
+
+
+def is_within_an_epoch(trainer: Any) -> bool:
+    """Whether more batches of the epoch follow, and none waits for its optimizer step."""
+    epoch_loop = trainer.fit_loop.epoch_loop
+    return not epoch_loop.done and not epoch_loop._should_accumulate()
+
+
+def trained_batches(trainer: Any) -> int:
+    """Batches of the epoch that are done."""
+    return int(trainer.fit_loop.epoch_loop.batch_progress.current.completed)
+
+
+def resumes_by_itself(trainer: Any) -> bool:
+    """Whether the training loaders save their own place, which Lightning then restores."""
+    flattened = trainer.fit_loop._combined_loader.flattened
+    return bool(flattened) and all(is_stateful(loader) for loader in flattened)
+
+
+def is_stateful(loader: Any) -> bool:
+    """Whether a loader saves its place."""
+    return callable(getattr(loader, "state_dict", None)) and callable(
+        getattr(loader, "load_state_dict", None)
+    )

@@ -10,6 +10,7 @@ import yaml
 
 from prunetool.errors import OptionError
 from prunetool.training.config import override, read_config
+from prunetool.training.foreign import is_in_no_run, state_in
 from prunetool.training.options import TrainOptions, from_values, option_key
 from prunetool.training.resuming import resume
 from prunetool.training.run import Place
@@ -44,11 +45,14 @@ def place_from(typed: Mapping[str, Any]) -> Place:
     output = typed.get("output")
     if not typed.get("resume"):
         return Place(output=output, force=bool(typed.get("force")))
+    if "target" not in typed:
+        raise OptionError("--resume: TARGET is missing: give a run folder or a checkpoint in one")
+    if is_in_no_run(Path(typed["target"])):
+        state = state_in(Path(typed["target"]), options_from(typed))
+        return Place(output=output, force=bool(typed.get("force")), state=state)
     for name in ("output", "config", "force"):
         if typed.get(name):
             raise OptionError(f"--{name} and --resume: a resumed run goes on in its own folder")
-    if "target" not in typed:
-        raise OptionError("--resume: TARGET is missing: give a run folder or a checkpoint in one")
     return Place(resumed=resume(typed["target"], _values(typed)))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from typing import Any
 from prunetool.errors import OptionError
 from prunetool.training.checkpoint_files import keep_as
 from prunetool.training.checkpointing import STATE_KEY, run_checkpoint
+from prunetool.training.crew import Crew
+from prunetool.training.disk import on_disk
 from prunetool.training.entering import (
     Continued,
     Entry,
@@ -24,6 +26,7 @@ from prunetool.training.entering import (
     require_own_schedulers,
 )
 from prunetool.training.epoch_record import Listener
+from prunetool.training.interrupts import StopRequest
 from prunetool.training.monitor import BestSoFar
 from prunetool.training.options import TrainOptions
 from prunetool.training.progress import ProgressCallback
@@ -34,11 +37,10 @@ from prunetool.training.rewind_point import RewindPoint
 from prunetool.training.round_book import RoundBook
 from prunetool.training.rounds import Retrain, Rounds
 from prunetool.training.run_folder import RunFolder
+from prunetool.training.sharing import Sharing
+from prunetool.training.standing import Standing
 from prunetool.training.targets import BuiltModel
 from prunetool.training.trainer import build_trainer, fit
-
-# Lightning means a loader that begins an epoch anew; the batches that were trained on are skipped.
-_SKIPPED = ".*resuming from a checkpoint that ended before the epoch ended"
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,17 @@ class Course:
         rounds: the plan.
         book: what the rounds came to so far.
         folder: where the checkpoints go.
+        crew: the other processes.
         best: decides on ``best.ckpt``, or None.
         table: adds a finished epoch to the run's metrics.
         replacing: keeps an earlier run until this one works.
         write_config: called when training starts.
         first_only: further callbacks of the first fit.
         quiet: no progress.
+        is_new: whether the run folder is to be taken over, also where a fit begins with a state.
+        stop: what signals ask for.
+        standing: where the last checkpoint stands, in words.
+        note: says one line to the user.
     """
 
     model: BuiltModel
@@ -66,12 +73,17 @@ class Course:
     rounds: Rounds
     book: RoundBook
     folder: RunFolder
+    crew: Crew
     best: BestSoFar | None
     table: Listener
     replacing: Replacing
     write_config: Callable[[], None]
     first_only: Sequence[Any] = ()
     quiet: bool = False
+    is_new: bool = True
+    stop: StopRequest = field(default_factory=StopRequest)
+    standing: Standing = field(default_factory=Standing)
+    note: Callable[[str], None] = field(default=lambda line: None)
 
     def run(self, *, resume_from: Path | None) -> None:
         """Train every round that is left, and prune after each but the last.
@@ -89,6 +101,8 @@ class Course:
                 # A resumed round may have been over; its end is what it was resumed from.
                 self._keep(number, resume_from if resume_from and not has_saved else None)
             if number < self.rounds.count:
+                if self.stop.name is not None:
+                    self.stop.leave()
                 self._prune(number)
                 entry = self._entry(trainer, number + 1)
             resume_from = None
@@ -131,15 +145,15 @@ class Course:
         )
         recorder = run_checkpoint(self.model.tree, self._recording(entry, progress, resumed))
         own = self.first_only if first and not resumed else ()
+        sharing = Sharing(self.folder, self.options.strategy)
         trainer = build_trainer(
             self.model.tree,
             self.options,
-            callbacks=[*own, self.pruning, progress, recorder],
+            callbacks=[sharing, *own, self.pruning, progress, recorder],
             root=self.folder.path,
         )
-        with warnings.catch_warnings():
-            if isinstance(entry, Rewound):
-                warnings.filterwarnings("ignore", _SKIPPED)
+        self.crew.join(trainer)
+        with warnings.catch_warnings():  # an entry may silence some
             fit(trainer, self.model.module, self.data, resume_from=entry.checkpoint)
         # They are in the masks now, and must not come back after masks are shuffled.
         self.pruning.initial_masks = {}
@@ -150,7 +164,7 @@ class Course:
         point = None
         if first and self.rounds.rewinds:
             of_the_run = (self.pruning.state_key, STATE_KEY)
-            point = RewindPoint(self.folder.rewind, self.rounds.rewind_step, of_the_run=of_the_run)
+            point = RewindPoint(self.rounds.rewind_step, of_the_run=of_the_run)
         return Recording(
             folder=self.folder,
             pruning=self.pruning,
@@ -160,8 +174,12 @@ class Course:
             rewind_point=point,
             best=self.best,
             listeners=[self.table, progress.epoch_done],
+            again=self.table,
+            stop=self.stop,
+            standing=self.standing,
+            note=self.note,
             check=lambda trainer: self._check(trainer, point),
-            begin=lambda: self._begin(resumed=resumed or not first),
+            begin=lambda: self._begin(resumed=not (first and self.is_new)),
             settle=self.replacing.settle,
         )
 
@@ -175,6 +193,8 @@ class Course:
         """Take over the folder, now that nothing keeps the run from starting."""
         if not resumed:
             self.replacing.begin()
+        elif self.folder.report.exists():
+            on_disk(self.folder.report, self.folder.report.unlink)  # it is of an earlier end
         self.write_config()
 
     def _keep(self, number: int, end: Path | None) -> None:

@@ -10,31 +10,34 @@ from pathlib import Path
 from typing import Any
 
 from prunetool.errors import OptionError
-from prunetool.training import random_state
-from prunetool.training.boundary import EpochRandom, begin_with_a_new_epoch, skip_trained_batches
-from prunetool.training.rewind_point import MARK
+from prunetool.training.moment import Moments, moment_in
 
 
 class Entry:
-    """Begins as Lightning does, from nothing or from a checkpoint of ours.
+    """Begins as Lightning does, from nothing or from a checkpoint.
 
     Attributes:
         checkpoint: what the fit loads, or None.
+        moment: what Lightning does not load of it, once it is loaded; or None.
     """
 
     checkpoint: Path | None
 
     def __init__(self, checkpoint: Path | None = None) -> None:
         self.checkpoint = checkpoint
+        self.moment: Mapping[str, Any] | None = None
 
     def loads(self, checkpoint: Mapping[str, Any]) -> None:
         """Called with the checkpoint that the fit loads, when weights are loaded."""
+        self.moment = moment_in(checkpoint)
 
     def fit_starts(self, trainer: Any) -> None:
         """Called when optimizers exist and nothing of their state is loaded."""
 
-    def train_starts(self, trainer: Any) -> None:
+    def train_starts(self, trainer: Any, moments: Moments) -> None:
         """Called when everything is loaded and the first iterator is made."""
+        if self.moment is not None:
+            moments.go_on(self.moment)
 
 
 class Rewound(Entry):
@@ -48,23 +51,10 @@ class Rewound(Entry):
     def __init__(self, checkpoint: Path, redraw: Callable[[], None] | None = None) -> None:
         super().__init__(checkpoint)
         self._redraw = redraw
-        self._moment: Mapping[str, Any] = {}
 
-    def loads(self, checkpoint: Mapping[str, Any]) -> None:
-        """Take what Lightning does not load."""
-        self._moment = checkpoint["prunetool"][MARK]
-
-    def fit_starts(self, trainer: Any) -> None:
-        """Set the generators as they were when the epoch's batches were drawn."""
-        EpochRandom(**self._moment["epoch"]).restore(trainer)
-
-    def train_starts(self, trainer: Any) -> None:
+    def train_starts(self, trainer: Any, moments: Moments) -> None:
         """Stand exactly where step K was."""
-        if self._moment["random"] is not None:
-            skip_trained_batches(trainer)
-            random_state.restore(self._moment["random"])
-        else:
-            begin_with_a_new_epoch(trainer, self._moment["logged"])
+        super().train_starts(trainer, moments)
         if self._redraw is not None:
             self._redraw()
 
@@ -86,7 +76,7 @@ class RewoundSchedule(Rewound):
         The learning rate itself is among the optimizer's parameter groups.
         """
         checkpoint = trainer.strategy.load_checkpoint(self._path)
-        self._moment = checkpoint["prunetool"][MARK]
+        self.loads(checkpoint)
         trainer.fit_loop.load_state_dict(checkpoint["loops"]["fit_loop"])
         states = [{**state, "state": {}} for state in checkpoint["optimizer_states"]]
         _load(trainer.optimizers, states)
@@ -94,7 +84,6 @@ class RewoundSchedule(Rewound):
             trainer.lr_scheduler_configs, checkpoint["lr_schedulers"], strict=True
         ):
             config.scheduler.load_state_dict(state)
-        super().fit_starts(trainer)
 
 
 class Continued(Entry):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,15 @@ class EpochRecord:
     metrics: dict[str, float]
     validated: frozenset[str] = frozenset()
     round: int = 1
+
+    def as_plain(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {**vars(self), "metrics": dict(self.metrics), "validated": sorted(self.validated)}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> EpochRecord:
+        """Take over what :meth:`as_plain` gave."""
+        return cls(**{**plain, "validated": frozenset(plain["validated"])})
 
 
 Listener = Callable[[EpochRecord], None]

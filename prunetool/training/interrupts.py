@@ -1,7 +1,8 @@
 """Ctrl-C and SIGTERM as exceptions that leave a fit.
 
 Lightning turns Ctrl-C into ``sys.exit(1)`` and takes note of SIGTERM only at certain points, to
-exit with 0. Here both end the fit at once; the last complete epoch is on the disk already.
+exit with 0. Here the first signal while a model trains asks for a checkpoint between two batches;
+a second one, and any at another time, ends the fit at once.
 """
 
 from __future__ import annotations
@@ -11,10 +12,58 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, NoReturn
 
 
 class Terminated(BaseException):
     """SIGTERM arrived. Like KeyboardInterrupt, no error: ``except Exception`` lets it pass."""
+
+
+class StopRequest:
+    """Takes note of the first signal instead of raising, while it is armed."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._before: dict[int, Any] = {}
+        self._announced = False
+
+    @property
+    def name(self) -> str | None:
+        """The signal that arrived, as ``"SIGTERM"``; None if there was none."""
+        return None if self._number is None else signal.Signals(self._number).name
+
+    def announces(self) -> bool:
+        """Whether a signal was noted that nothing was said about; once."""
+        unsaid = self._number is not None and not self._announced
+        self._announced = self._announced or unsaid
+        return unsaid
+
+    def arm(self) -> None:
+        """Take note from now on; to be disarmed where nobody looks at the note any more."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if number not in self._before and signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._note)
+
+    def disarm(self) -> None:
+        """Give the signals back their meaning; a note that was taken stays."""
+        while self._before:
+            number, before = self._before.popitem()
+            if before is not None:
+                signal.signal(number, before)
+
+    def leave(self) -> NoReturn:
+        """End the fit, as the signal that was noted would have."""
+        assert self._number is not None
+        self.disarm()
+        _raise(self._number)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._number is not None:
+            self.disarm()
+            _raise(number)
+        self._number = number
 
 
 @contextmanager
@@ -36,5 +85,11 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _terminate(signum: int, frame: FrameType | None) -> None:
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _raise(number: int) -> NoReturn:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise Terminated

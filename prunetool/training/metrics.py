@@ -7,6 +7,7 @@ every new value, so a metric is fresh where the tensor is another one than befor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -39,6 +40,23 @@ class FreshMetrics:
     def validated(self) -> set[str]:
         """What the epoch's last validation logged."""
         return self._validated
+
+    def state_dict(self, trainer: Any) -> dict[str, Any]:
+        """What an epoch that is gone on with in the middle needs."""
+        current = dict(trainer.callback_metrics)
+        fresh = _changed(self._before_epoch, current)
+        return {
+            "stale": [name for name in current if name not in fresh],
+            "validated": sorted(self._validated),
+            "validated_at": self._validated_at,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], trainer: Any) -> None:
+        """Take over what :meth:`state_dict` gave, once the trainer has its metrics back."""
+        current = dict(trainer.callback_metrics)
+        self._before_epoch = {name: current[name] for name in state["stale"] if name in current}
+        self._validated = set(state["validated"])
+        self._validated_at = state["validated_at"]
 
     def at_epoch_end(self, trainer: Any) -> dict[str, float]:
         """This epoch's metrics as numbers, without those validated before the last step."""

@@ -36,7 +36,7 @@ class MetricsFile:
             self._rows = [row for row in _read(path) if _place(row) <= finished]
 
     def add(self, record: EpochRecord) -> None:
-        """Append a row and write the file."""
+        """Append a row, in the place of one for the same epoch, and write the file."""
         first = {
             "round": str(record.round),
             "epoch": str(record.epoch),
@@ -44,7 +44,8 @@ class MetricsFile:
             "sparsity": f"{record.sparsity:.6f}",
         }
         logged = {k: repr(v) for k, v in record.metrics.items() if k not in self._columns}
-        self._rows.append({name: first[name] for name in self._columns} | logged)
+        row = {name: first[name] for name in self._columns} | logged
+        self._rows = [it for it in self._rows if _place(it) != _place(row)] + [row]
         write_text(self._path, _table(self._rows, self._columns))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -19,7 +20,11 @@ _LOG_NOISE = (
     "`weights_only` was not set",
     "Seed set to",
     "Loading `train_dataloader` to estimate",
+    "Initializing distributed: GLOBAL_RANK:",
+    "distributed_backend=",
+    "Received SIGTERM:",
 )
+_RANK = re.compile(r"\[rank: \d+\] ")
 _WARNING_NOISE = (
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated",
     r"Starting from v1\.9\.0, `tensorboardX` has been removed",
@@ -28,7 +33,8 @@ _WARNING_NOISE = (
 
 class _WithoutNoise(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().lstrip().startswith(_LOG_NOISE)
+        text = _RANK.sub("", record.getMessage()).lstrip("-\n ")
+        return not text.startswith(_LOG_NOISE)
 
 
 class _ToStderr(logging.StreamHandler[TextIO]):
@@ -43,24 +49,26 @@ class _ToStderr(logging.StreamHandler[TextIO]):
 
 
 @contextmanager
-def useful_messages_only(*, quiet: bool, verbose: int) -> Iterator[None]:
+def useful_messages_only(*, quiet: bool, verbose: int, silent: bool = False) -> Iterator[None]:
     """Filter Lightning's and prunetool's messages, and show warnings as one line each.
 
     Args:
         quiet: warnings and errors only.
         verbose: above 0, prunetool's own log (what each event pruned) is shown.
+        silent: nothing at all: another process of the run says it.
     """
     handler = _ToStderr()
     handler.addFilter(_WithoutNoise())
-    lightning = logging.WARNING if quiet else logging.INFO
-    levels = dict.fromkeys(_PACKAGES, lightning)
+    levels = dict.fromkeys(_PACKAGES, logging.WARNING if quiet else logging.INFO)
     levels["prunetool"] = logging.INFO if verbose else logging.WARNING
+    if silent:
+        levels = dict.fromkeys(levels, logging.CRITICAL)
     before = {name: _redirect(logging.getLogger(name), handler, lv) for name, lv in levels.items()}
     try:
         with warnings.catch_warnings():
             for pattern in _WARNING_NOISE:
                 warnings.filterwarnings("ignore", pattern)
-            warnings.showwarning = _show_in_one_line
+            warnings.showwarning = _show_nothing if silent else _show_in_one_line
             yield
     finally:
         for name, state in before.items():
@@ -80,6 +88,10 @@ def _redirect(logger: logging.Logger, handler: logging.Handler, level: int) -> _
 def _restore(logger: logging.Logger, state: _State) -> None:
     logger.handlers, level, logger.propagate = state
     logger.setLevel(level)
+
+
+def _show_nothing(*ignored: object, **likewise: object) -> None:
+    pass
 
 
 def _show_in_one_line(

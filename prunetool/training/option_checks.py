@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prunetool.errors import OptionError
 from prunetool.training.method_checks import ROUNDING, check_choice, check_method, groups_of
+from prunetool.training.strategies import check_strategy
 
 if TYPE_CHECKING:
     from prunetool.training.options import TrainOptions
@@ -37,6 +38,7 @@ def check(options: TrainOptions) -> None:
     check_choice("--schedule", options.schedule, SCHEDULES, "a function of the progress in [0, 1]")
     check_choice("--retrain", options.retrain, RETRAIN)
     check_method(options)
+    check_strategy(options.strategy)
     _check_bounds(options)
     _check_amount(options)
     if options.in_rounds:

@@ -6,19 +6,15 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
 
-def capture() -> list[dict[str, Any]]:
-    """Read the generators of every process, in the order of ranks; to be called by all of them.
-
-    Returns:
-        Tensors and plain values, which load with ``torch.load(weights_only=True)``.
-    """
-    own = _own()
+def of_every_process(own: Any) -> list[Any]:
+    """Collect what each process has, in the order of ranks; to be called by all of them."""
     if not _is_distributed():
         return [own]
     everyone: list[Any] = [None] * dist.get_world_size()
@@ -26,16 +22,18 @@ def capture() -> list[dict[str, Any]]:
     return everyone
 
 
-def restore(states: list[dict[str, Any]]) -> bool:
-    """Set this process's generators.
+def of_this_process(states: Sequence[Any]) -> Any:
+    """Give this process's share of what :func:`of_every_process` collected.
 
     Returns:
-        False, and nothing is set, if the run had another number of processes.
+        None if the run had another number of processes then.
     """
     rank, size = (dist.get_rank(), dist.get_world_size()) if _is_distributed() else (0, 1)
-    if len(states) != size:
-        return False
-    state = states[rank]
+    return states[rank] if len(states) == size else None
+
+
+def restore(state: Mapping[str, Any]) -> None:
+    """Set this process's generators to what :func:`capture` read."""
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))
     torch.set_rng_state(state["torch"].cpu())
@@ -45,10 +43,14 @@ def restore(states: list[dict[str, Any]]) -> bool:
         name, keys, position, has_gauss, cached = state["numpy"]
         np = sys.modules["numpy"]
         np.random.set_state((name, keys.numpy().astype("uint32"), position, has_gauss, cached))
-    return True
 
 
-def _own() -> dict[str, Any]:
+def capture() -> dict[str, Any]:
+    """Read this process's generators.
+
+    Returns:
+        Tensors and plain values, which load with ``torch.load(weights_only=True)``.
+    """
     state: dict[str, Any] = {
         "python": random.getstate(),
         "torch": torch.get_rng_state(),

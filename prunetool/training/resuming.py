@@ -11,7 +11,11 @@ from prunetool.checkpoints.reader import open_checkpoint
 from prunetool.errors import OptionError
 from prunetool.training.checkpointing import STATE_KEY
 from prunetool.training.config import override, read_config
+from prunetool.training.leftovers import tidy
+from prunetool.training.newest import finished_epochs, newest_in
+from prunetool.training.option_checks import flag_of
 from prunetool.training.options import TrainOptions, from_values
+from prunetool.training.ranks import is_main
 from prunetool.training.round_options import rounds_of
 from prunetool.training.run_folder import RunFolder, run_folder_of
 
@@ -31,6 +35,7 @@ class Resumed:
         options: those of the run, with what the command line may change.
         round: the training that the state is of, from 1.
         finished_epochs: complete epochs of it at that state.
+        lines: what is not as one might expect, in words.
     """
 
     folder: RunFolder
@@ -38,6 +43,7 @@ class Resumed:
     options: TrainOptions
     round: int
     finished_epochs: int
+    lines: tuple[str, ...] = ()
 
 
 def resume(target: str, given: Mapping[str, Any]) -> Resumed:
@@ -52,29 +58,42 @@ def resume(target: str, given: Mapping[str, Any]) -> Resumed:
         CheckpointError: if the checkpoint is missing or damaged.
     """
     path = Path(target)
-    folder = run_folder_of(path)
-    checkpoint = open_checkpoint(folder.last if path.is_dir() else path)
-    options = _options(folder, given)
-    finished = _finished_epochs(checkpoint.content)
+    folder = _run_folder(path)
+    checkpoint, lines = newest_in(folder) if path.is_dir() else (open_checkpoint(path), ())
+    options, changes = _options(folder, given)
+    finished = finished_epochs(checkpoint.content)
     number = _round(checkpoint.content)
-    if not options.in_rounds or number == rounds_of(options).count:
+    is_last = not options.in_rounds or number == rounds_of(options).count
+    if is_last and folder.report.exists():  # the last thing that a run leaves
         _require_something_left(folder, options, finished, int(checkpoint.content["global_step"]))
-    return Resumed(folder, checkpoint.path, options, number, finished)
+    return Resumed(folder, checkpoint.path, options, number, finished, (*lines, *changes))
 
 
-def _options(folder: RunFolder, given: Mapping[str, Any]) -> TrainOptions:
+def _run_folder(path: Path) -> RunFolder:
+    if path.is_dir() and is_main():
+        tidy(RunFolder(path))
+    begun = (path / "checkpoints").is_dir() and not (path / "config.yaml").exists()
+    if begun and not any((path / "checkpoints").iterdir()):
+        raise OptionError(f"{path}: was stopped before its training began; start it again")
+    return run_folder_of(path)
+
+
+def _options(folder: RunFolder, given: Mapping[str, Any]) -> tuple[TrainOptions, list[str]]:
+    """The options to go on with, and those that changed, in words."""
     recorded = read_config(folder.config)
     before = from_values(recorded)
     after = from_values({**override(recorded, given), "target": before.target})
     old, new = before.as_config(), after.as_config()
-    changed = [key for key in new if new[key] != old[key] and key not in _MAY_CHANGE]
-    if changed:
-        names = ", ".join(f"--{key.replace('_', '-')}" for key in changed)
+    changed = [key for key in new if new[key] != old[key]]
+    refused = [key for key in changed if key not in _MAY_CHANGE]
+    if refused:
+        names = ", ".join(flag_of(key) for key in refused)
         raise OptionError(
             f"--resume goes on with the options in {folder.config}, and {names} differs; "
             f"leave it out, or start a new run from the checkpoint without --resume"
         )
-    return after
+    changes = [f"{flag_of(key)} {new[key]} (it was {old[key]})" for key in changed]
+    return after, [f"goes on with {', '.join(changes)}"] if changes else []
 
 
 def _require_something_left(
@@ -95,13 +114,3 @@ def _round(content: Any) -> int:
     """A run of prunetool 0.1.0 was one training, and said nothing of rounds."""
     state = content.get("callbacks", {}).get(STATE_KEY, {})
     return int(state.get("round", 1))
-
-
-def _finished_epochs(content: Any) -> int:
-    try:
-        return int(content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
-    except (KeyError, TypeError):
-        raise OptionError(
-            "--resume: the checkpoint holds weights only, no training state; "
-            "without --resume it starts a new run"
-        ) from None

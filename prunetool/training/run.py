@@ -11,6 +11,7 @@ from typing import Any
 from prunetool.errors import OptionError, PrunetoolError
 from prunetool.training.config import write_config
 from prunetool.training.course import Course
+from prunetool.training.crew import Crew
 from prunetool.training.data import fit_data
 from prunetool.training.events_file import write_events
 from prunetool.training.importing import make_importable
@@ -22,12 +23,15 @@ from prunetool.training.noise import useful_messages_only
 from prunetool.training.options import TrainOptions
 from prunetool.training.outcome import Outcome, outcome_of
 from prunetool.training.pruning_options import pruning_callback
+from prunetool.training.ranks import is_main
 from prunetool.training.replacing import Replacing
 from prunetool.training.resuming import Resumed
 from prunetool.training.round_book import RoundBook
 from prunetool.training.round_options import rounds_of
 from prunetool.training.rounds import Rounds
-from prunetool.training.run_folder import RunFolder, discard_unused, new_run_folder
+from prunetool.training.run_folder import RUNS, RunFolder, discard_unused, new_run_folder
+from prunetool.training.standing import Standing
+from prunetool.training.strategies import require_sharding
 from prunetool.training.targets import (
     BuiltModel,
     ModelSource,
@@ -63,27 +67,36 @@ class Place:
         output: its folder; None for the next free ``runs/NAME-N``.
         force: a folder that is not empty may be used.
         resumed: the run to go on with, instead of a new one.
+        state: a checkpoint of no run, whose state a new one goes on with.
     """
 
     output: Path | None = None
     force: bool = False
     resumed: Resumed | None = None
+    state: Path | None = None
 
 
 def train(options: TrainOptions, place: Place, manners: Manners) -> Outcome:
     """Train and prune a model, and leave a run folder.
 
+    Every process of a run calls this; only the main one says anything and writes the tables.
+
     Raises:
         PrunetoolError: for anything that the user can mend.
         KeyboardInterrupt, Terminated: after saying where the last checkpoint is.
     """
-    only = partial(useful_messages_only, quiet=manners.quiet, verbose=manners.verbose)
+    if not is_main():
+        manners = Manners(note=lambda line: None, quiet=True)
+    only = partial(
+        useful_messages_only, quiet=manners.quiet, verbose=manners.verbose, silent=not is_main()
+    )
     with only():
         make_importable(options.app_dir)
         source = resolve_target(options.target, model=options.model, app_dir=options.app_dir)
     # Anew: pytorch_lightning sets up its own logging when the target imports it.
     with only():
         model = _build(source, options)
+        require_sharding(model.tree, model.module, options.strategy)
         data = _data(model, options)
         masks = {} if place.resumed else initial_masks(source.start, options, manners.note)
         pruning = pruning_callback(options, masks=masks, verbose=manners.verbose)
@@ -99,33 +112,40 @@ def train(options: TrainOptions, place: Place, manners: Manners) -> Outcome:
             rounds=rounds,
             book=book,
             folder=folder,
+            crew=Crew(lambda: manners.note(Standing().in_words(folder))),
             best=BestSoFar(monitor) if monitor else None,
             table=_table(folder, rounds, place).add,
             replacing=Replacing(folder),
             write_config=lambda: write_config(folder.config, options),
             first_only=[InitialWeights(source.start)] if source.start is not None else [],
             quiet=manners.quiet,
+            is_new=place.resumed is None,
+            note=manners.note,
         )
-        for line in (f"run folder {folder.path}, seed {options.seed}", *rounds.lines):
+        resumed = place.resumed.lines if place.resumed else ()
+        for line in (f"run folder {folder.path}, seed {options.seed}", *resumed, *rounds.lines):
             manners.note(line)
         _run(course, place, manners)
         outcome = outcome_of(pruning, options, folder, book=book)
-        write_events(folder.events, outcome.history)
+        if is_main():
+            write_events(folder.events, outcome.history)
         return outcome
 
 
 def _run(course: Course, place: Place, manners: Manners) -> None:
     folder = course.folder
     try:
-        with interruptible():
-            course.run(resume_from=place.resumed.checkpoint if place.resumed else None)
+        with interruptible(), course.crew:
+            course.run(resume_from=place.resumed.checkpoint if place.resumed else place.state)
     except (KeyboardInterrupt, Terminated):
-        course.replacing.settle()
-        manners.note(_where_it_stands(folder))
+        if is_main():
+            course.replacing.settle()
+        manners.note(course.standing.in_words(folder))
         raise
     except PrunetoolError:
-        course.replacing.undo()
-        discard_unused(folder)
+        if is_main():
+            course.replacing.undo()
+            discard_unused(folder)
         raise
 
 
@@ -167,6 +187,8 @@ def _data(model: BuiltModel, options: TrainOptions) -> dict[str, Any]:
 def _folder(source: ModelSource, options: TrainOptions, place: Place) -> RunFolder:
     if place.resumed is not None:
         return place.resumed.folder
+    if not is_main():  # the main process chooses, and tells once all have met
+        return RunFolder(place.output or RUNS)
     if place.output is not None and is_checkpoint_path(options.target):
         output, target = place.output.resolve(), Path(options.target).resolve()
         if target.is_relative_to(output):
@@ -174,13 +196,3 @@ def _folder(source: ModelSource, options: TrainOptions, place: Place) -> RunFold
                 f"--output {place.output}: holds the checkpoint to start from; choose another"
             )
     return new_run_folder(place.output, name=source.name, force=place.force)
-
-
-def _where_it_stands(folder: RunFolder) -> str:
-    if not folder.last.exists():
-        return "interrupted before the training began; there is nothing to go on from"
-    return (
-        f"interrupted; {folder.last} holds the state at the end of the last epoch (or the start); "
-        "work since then is not kept\n"
-        f"go on with: prunetool train {folder.path} --resume"
-    )

@@ -15,12 +15,13 @@ RUNS = Path("runs")
 _ROUND = re.compile(r"round-\d+\.ckpt")
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunFolder:
     """The layout.
 
     Attributes:
-        path: the folder.
+        path: the folder; one that another process has chosen is known once all have met
+            (``sharing.py``).
     """
 
     path: Path
@@ -105,8 +106,10 @@ def discard_unused(folder: RunFolder) -> None:
 
     The folder itself may be the user's; it stays unless its name was chosen here.
     """
-    if folder.last.exists():
+    if any(file != folder.config for file in folder.files):
         return
+    with contextlib.suppress(OSError):
+        folder.config.unlink(missing_ok=True)
     chosen_here = folder.path.parent == RUNS
     for empty in (folder.checkpoints, *([folder.path] if chosen_here else [])):
         with contextlib.suppress(OSError):  # something else is in it
@@ -143,7 +146,12 @@ def _next_free(name: str) -> RunFolder:
 def _is_occupied(path: Path) -> bool:
     if path.exists() and not path.is_dir():
         raise OptionError(f"--output {path}: is a file; expected a folder")
-    return path.is_dir() and any(path.iterdir())
+    return path.is_dir() and any(not _is_left_empty(entry) for entry in path.iterdir())
+
+
+def _is_left_empty(entry: Path) -> bool:
+    """The folder of checkpoints of a run that was stopped before it had any."""
+    return entry.name == "checkpoints" and entry.is_dir() and not any(entry.iterdir())
 
 
 def _require_writable(folder: RunFolder) -> None:

@@ -10,9 +10,12 @@ from typing import Any
 
 from prunetool.errors import OptionError, PrunetoolError, UserCodeError
 from prunetool.suggest import did_you_mean
+from prunetool.training.checkpoint_io import with_checkpoint_io
 from prunetool.training.interrupts import interruptible
 from prunetool.training.options import TrainOptions
 from prunetool.training.pruning_options import as_option
+from prunetool.training.ranks import torchrun_layout
+from prunetool.training.strategies import strategy_for
 from prunetool.training.trees import Tree, is_misconfiguration
 
 # Trainer arguments that have an option of their own, or that the run sets itself.
@@ -51,8 +54,11 @@ def build_trainer(
         "default_root_dir": str(root),
         **options.trainer,
         **{name: getattr(options, name) for name in _OWN_OPTIONS},
+        **_devices_of_torchrun(options),
+        "strategy": strategy_for(tree, options.strategy),
         "max_steps": -1 if options.max_steps is None else options.max_steps,
     }
+    arguments["plugins"] = with_checkpoint_io(tree, arguments)
     try:
         return trainer_class(**arguments, callbacks=list(callbacks))
     except Exception as error:
@@ -68,6 +74,7 @@ def fit(trainer: Any, module: Any, data: Mapping[str, Any], *, resume_from: Path
         OptionError: where Lightning or the callback finds a misconfiguration.
         UserCodeError: for any other exception; most come out of the user's hooks.
     """
+    name = type(module).__name__  # FSDP2 puts a class of its own before it
     try:
         with interruptible():
             trainer.fit(module, **data, ckpt_path=resume_from)
@@ -76,7 +83,7 @@ def fit(trainer: Any, module: Any, data: Mapping[str, Any], *, resume_from: Path
     except Exception as error:
         if _is_lightnings_complaint(error):
             raise OptionError(as_option(str(error))) from error
-        raise UserCodeError(f"training {type(module).__name__}") from error
+        raise UserCodeError(f"training {name}") from error
 
 
 def _check_names(given: Mapping[str, Any], trainer_class: type) -> None:
@@ -90,6 +97,14 @@ def _check_names(given: Mapping[str, Any], trainer_class: type) -> None:
             raise OptionError(
                 f"--trainer {name}: the Trainer has no such argument{did_you_mean(name, known)}"
             )
+
+
+def _devices_of_torchrun(options: TrainOptions) -> dict[str, int]:
+    """As many as there are processes already, where nothing else was asked for."""
+    layout = torchrun_layout()
+    if layout is None or options.devices != "auto":
+        return {}
+    return {"devices": layout[0], "num_nodes": layout[1]}
 
 
 def _is_lightnings_complaint(error: Exception) -> bool:

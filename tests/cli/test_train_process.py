@@ -59,7 +59,7 @@ def test_an_interrupted_run_can_be_resumed_and_ends_as_if_nothing_had_happened(
     process.send_signal(number)
     returncode, out, err = finish(process)
     assert (returncode, out) == (code, ""), err
-    assert "run/checkpoints/last.ckpt holds the state at the end of the last epoch" in err
+    assert "run/checkpoints/last.ckpt holds the state after step " in err
     assert "go on with: prunetool train run --resume" in err
     assert "Traceback" not in err
     assert not list((project / "run").rglob("*.tmp"))

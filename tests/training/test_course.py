@@ -283,9 +283,18 @@ def test_a_round_that_is_over_can_be_gone_on_from():
 
 
 def test_a_finished_run_has_nothing_to_resume():
-    run()
+    run().folder.report.write_text("{}")  # what the command leaves at its end
     with pytest.raises(OptionError, match="finished already, with 3 of 3 epochs"):
         resume("out")
+
+
+def test_a_run_that_was_killed_before_its_report_is_brought_to_its_end():
+    whole = run(monitor="val_loss:min")
+    before = {it: it.read_bytes() for it in whole.folder.files}
+    whole.folder.events.unlink()
+    again = resume("out")
+    assert {it: it.read_bytes() for it in whole.folder.files} == before
+    assert (again.rounds, again.line) == (whole.rounds, whole.line)
 
 
 def test_without_the_rewind_point_nothing_can_be_rewound():

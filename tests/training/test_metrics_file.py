@@ -47,3 +47,12 @@ def test_a_new_run_begins_anew(tmp_path):
     path.write_text("epoch,step,sparsity\n1,1,0.000000\n")
     MetricsFile(path).add(record(1, 2, 0.0, {}))
     assert path.read_text() == "epoch,step,sparsity\n1,2,0.000000\n"
+
+
+def test_an_epoch_that_is_told_again_replaces_its_row(tmp_path):
+    table = MetricsFile(tmp_path / "metrics.csv")
+    for epoch, loss in ((1, 0.5), (2, 0.25), (2, 0.25)):
+        table.add(EpochRecord(epoch=epoch, step=epoch, sparsity=0.0, metrics={"loss": loss}))
+    assert (tmp_path / "metrics.csv").read_text() == (
+        "epoch,step,sparsity,loss\n1,1,0.000000,0.5\n2,2,0.000000,0.25\n"
+    )

@@ -17,15 +17,14 @@ def test_the_same_draws_again(tmp_path):
     torch.save(random_state.capture(), tmp_path / "state.pt")
     first = draws()
     assert draws() != first
-    assert random_state.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+    random_state.restore(torch.load(tmp_path / "state.pt", weights_only=True))
     assert draws() == first
 
 
-def test_a_run_of_more_processes_is_left_alone():
-    states = random_state.capture() * 2
-    before = torch.get_rng_state()
-    torch.rand(1)
-    after = torch.get_rng_state()
-    assert not random_state.restore(states)
-    assert torch.equal(torch.get_rng_state(), after)
-    assert not torch.equal(before, after)
+def test_each_process_has_its_own_share():
+    assert random_state.of_every_process({"one": 1}) == [{"one": 1}]
+    assert random_state.of_this_process([{"one": 1}]) == {"one": 1}
+
+
+def test_a_run_of_more_processes_has_none_for_this_one():
+    assert random_state.of_this_process([{"one": 1}, {"two": 2}]) is None

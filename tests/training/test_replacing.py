@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from prunetool.checkpoints.folders import remove
 from prunetool.training.replacing import Replacing
 from prunetool.training.run_folder import new_run_folder
 
@@ -51,10 +55,71 @@ def test_what_never_began_changes_nothing(folder):
     assert contents(folder) == OLD
 
 
-def test_what_a_killed_run_left_aside_is_no_run(folder):
+def killed_after_beginning(folder):
     Replacing(folder).begin()
-    folder.last.write_text("new")
+    folder.last.write_text("unproved")
+    folder.config.write_text("unproved")
+
+
+def test_the_old_run_outlives_a_killed_one_that_never_proved_itself(folder):
+    killed_after_beginning(folder)
     replacing = Replacing(folder)
     replacing.begin()
+    assert contents(folder) == {f".replaced/{n}" if n != "notes.txt" else n: "old" for n in OLD}
+    folder.last.write_text("new")
     replacing.undo()
+    assert contents(folder) == OLD
+
+
+def test_a_killed_run_that_is_gone_on_with_replaces_it_in_the_end(folder):
+    killed_after_beginning(folder)
+    replacing = Replacing(folder)
+    replacing.undo()  # it was not this one that moved it
+    assert folder.last.read_text() == "unproved"
+    replacing.settle()
+    assert contents(folder) == {
+        "checkpoints/last.ckpt": "unproved", "config.yaml": "unproved", "notes.txt": "old"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("after", range(1, 8))
+@pytest.mark.parametrize("act", ["begin", "undo"])
+def test_killed_between_any_two_steps_the_old_run_comes_back(folder, monkeypatch, act, after):
+    """A kill is an exception here, at the first, second, ... renaming or removal."""
+    replacing = Replacing(folder)
+    if act == "undo":
+        replacing.begin()
+        folder.last.write_text("new")
+    calls = iter(range(1, 100))
+
+    def counted(function):
+        def call(*args, **kwargs):
+            if next(calls) == after:
+                raise SystemExit("killed")
+            return function(*args, **kwargs)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.rename", counted(os.rename))
+        patch.setattr("prunetool.training.replacing.remove", counted(remove))
+        patch.setattr("shutil.rmtree", counted(shutil.rmtree))
+        with contextlib.suppress(SystemExit):
+            getattr(replacing, act)()
+    again = Replacing(folder)
+    again.recover()
+    again.begin()
+    again.undo()
+    assert contents(folder) == OLD
+
+
+def test_killed_while_the_old_run_is_dropped_the_new_one_stays(folder, monkeypatch):
+    replacing = Replacing(folder)
+    replacing.begin()
+    folder.last.write_text("new")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda *args, **kwargs: None)
+        replacing.settle()
+    assert (folder.path / ".dropped" / "metrics.csv").exists()
+    Replacing(folder).recover()
     assert contents(folder) == {"checkpoints/last.ckpt": "new", "notes.txt": "old"}

@@ -1,0 +1,105 @@
+"""The sharded demo from the command line: like DDP, under torchrun, interrupted and resumed."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DEMO = ("prunetool.demos:TinyTransformer", "--accelerator", "cpu", "--max-epochs", "3")
+
+
+def start(folder, *arguments, launcher=()):
+    return subprocess.Popen(
+        [*(launcher or [sys.executable]), "-m", "prunetool", "train", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    out, err = process.communicate(timeout=150)
+    return process.returncode, out, err
+
+
+def run(folder, *arguments, launcher=()):
+    code, out, err = finish(start(folder, *arguments, launcher=launcher))
+    assert code == 0, err
+    return out
+
+
+def metrics(folder):
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("sharded")
+
+
+@pytest.fixture(scope="module")
+def sharded(folder):
+    """The run that the others are compared with, and what it printed."""
+    out = run(folder, *DEMO, "--strategy", "fsdp2", "--devices", "2", "-o", "sharded")
+    return folder / "sharded", out
+
+
+@pytest.mark.slow
+def test_it_learns_and_is_pruned_and_leaves_a_folder_of_shards(sharded):
+    path, out = sharded
+    assert sorted(p.name for p in (path / "checkpoints/last.ckpt").iterdir()) == [
+        ".metadata", "__0_0.distcp", "__1_0.distcp", "meta.pt"
+    ]  # fmt: skip
+    assert float(metrics(path)[-1]["val_acc"]) > 0.8
+    assert out.splitlines()[-1] == (
+        "sparsity asked 0.500000 achieved 0.500000 pruned 49472 of 98944"
+    )
+
+
+@pytest.mark.slow
+def test_the_shards_are_trained_as_whole_copies_are(folder, sharded):
+    run(folder, *DEMO, "--strategy", "ddp", "--devices", "2", "-o", "whole")
+    for ours, theirs in zip(metrics(sharded[0]), metrics(folder / "whole"), strict=True):
+        assert {k: float(v) for k, v in ours.items()} == pytest.approx(
+            {k: float(v) for k, v in theirs.items()}, rel=1e-4
+        )
+
+
+@pytest.mark.slow
+def test_under_torchrun(folder, sharded):
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
+    run(folder, *DEMO, "--strategy", "fsdp2", "-o", "torchrun", launcher=torchrun)
+    assert metrics(folder / "torchrun") == metrics(sharded[0])
+
+
+@pytest.mark.slow
+def test_interrupted_and_resumed(folder, sharded):
+    process = start(folder, *DEMO, "--strategy", "fsdp2", "--devices", "2", "-o", "stopped")
+    for line in process.stderr:
+        if line.startswith("epoch 1/"):
+            break
+    process.send_signal(signal.SIGTERM)
+    code, _, err = finish(process)
+    assert code == 143, err
+    assert len(metrics(folder / "stopped")) < 3
+    run(folder, "stopped", "--resume")
+    assert metrics(folder / "stopped") == metrics(sharded[0])
+
+
+def test_a_model_that_does_not_shard_itself(folder):
+    code, out, err = finish(
+        start(folder, "prunetool.demos:DigitsClassifier", "--strategy", "fsdp2", "--devices", "2")
+    )
+    assert (code, out) == (2, "")
+    assert err.startswith("error: --strategy fsdp2: DigitsClassifier does not shard itself; ")
+    assert len(err.splitlines()) == 1
