@@ -169,7 +169,7 @@ class _RunCheckpoint:
             fit_loop = between_epochs(checkpoint["loops"]["fit_loop"])
             checkpoint["loops"] = {**checkpoint["loops"], "fit_loop": fit_loop}
         if self._saves_rewind_point and self._run.rewind_point is not None:
-            self._run.rewind_point.without_the_run(checkpoint)
+            self._run.rewind_point.amend(checkpoint, trainer.optimizers)
 
     # --- helpers ----------------------------------------------------------------------------
 

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prunetool.checkpoints.reader import open_checkpoint
 from prunetool.errors import OptionError
 from prunetool.training.moment import Moments, moment_in
+from prunetool.training.rewind_point import GROUPS
 
 
 class Entry:
@@ -73,13 +75,16 @@ class RewoundSchedule(Rewound):
     def fit_starts(self, trainer: Any) -> None:
         """Load what is not weights or optimizer state.
 
-        The learning rate itself is among the optimizer's parameter groups.
+        Not by the strategy: a sharded one loads weights into the model while it reads.
         """
-        checkpoint = trainer.strategy.load_checkpoint(self._path)
+        checkpoint = open_checkpoint(self._path).content
         self.loads(checkpoint)
         trainer.fit_loop.load_state_dict(checkpoint["loops"]["fit_loop"])
-        states = [{**state, "state": {}} for state in checkpoint["optimizer_states"]]
-        _load(trainer.optimizers, states)
+        for optimizer, groups in zip(
+            trainer.optimizers, checkpoint["prunetool"][GROUPS], strict=True
+        ):
+            for group, options in zip(optimizer.param_groups, groups, strict=True):
+                group.update(options)
         for config, state in zip(
             trainer.lr_scheduler_configs, checkpoint["lr_schedulers"], strict=True
         ):

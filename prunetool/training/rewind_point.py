@@ -8,9 +8,13 @@ is left out of it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from prunetool.errors import OptionError
+
+# In the checkpoint's record: the options of every optimizer's parameter groups.
+GROUPS = "groups"
 
 
 class RewindPoint:
@@ -51,8 +55,15 @@ class RewindPoint:
             self._waiting = False
         return due
 
-    def without_the_run(self, checkpoint: dict[str, Any]) -> None:
-        """Leave out of what is about to be saved what belongs to the run."""
+    def amend(self, checkpoint: dict[str, Any], optimizers: Sequence[Any]) -> None:
+        """Leave out of what is about to be saved what belongs to the run; note learning rates.
+
+        They are among the optimizers' state too, but that is as large as the weights.
+        """
+        checkpoint["prunetool"][GROUPS] = [
+            [{key: value for key, value in group.items() if key != "params"} for group in groups]
+            for groups in (optimizer.param_groups for optimizer in optimizers)
+        ]
         callbacks = checkpoint.get("callbacks", {})
         checkpoint["callbacks"] = {
             key: state for key, state in callbacks.items() if key not in self._of_the_run
