@@ -19,6 +19,7 @@ from lightning.pytorch.callbacks import (
     StochasticWeightAveraging,
 )
 from lightning.pytorch.callbacks import ModelPruning as Reference
+from ranks import on_ranks
 from tiny import Tiny, batches, fit, seeded, trainer, zeros
 from torch import nn
 
@@ -383,6 +384,20 @@ def test_10_parameters_keep_their_order():
 
 
 # 13 ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("which", "alike"), [("reference", "False"), ("prunetool", "True")])
+def test_11_random_pruning_under_ddp_with_unequal_generators(which, alike):
+    assert on_ranks(2, "defects:ddp", which, joined=False) == [f"{alike}\n"] * 2
+
+
+def test_12_reference_fails_on_a_sharded_model():
+    first, second = on_ranks(2, "defects:fsdp2", "reference", joined=False)
+    assert first == second != "done\n"
+
+
+def test_12_a_sharded_model_is_pruned():
+    assert on_ranks(2, "defects:fsdp2", "prunetool", joined=False) == ["done\n"] * 2
 
 
 class Late(Tiny):

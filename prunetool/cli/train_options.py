@@ -331,7 +331,12 @@ Output = Annotated[
 ]
 Resume = Annotated[
     bool,
-    _option("--resume", panel=_RUN, text="TARGET is a run folder or its checkpoint: go on."),
+    _option(
+        "--resume",
+        panel=_RUN,
+        text="TARGET is a run folder or its checkpoint: go on; another checkpoint: a new run "
+        "with its state.",
+    ),
 ]
 Config = Annotated[
     Path | None,
