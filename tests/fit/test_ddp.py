@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-SUPPORT = Path(__file__).parents[1] / "support"
-ROOT = Path(__file__).parents[2]
+from ranks import run_ranks
 
 LOCAL = {"use_global_unstructured": False}
 FUNCTIONS = {
@@ -53,30 +46,8 @@ def cases():
 def notes(tmp_path_factory):
     """What each of the two processes noted, by case."""
     folder = tmp_path_factory.mktemp("pair")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {
-        **os.environ, "PYTHONPATH": str(ROOT), "WORLD_SIZE": "2", "NODE_RANK": "0",
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-    }  # fmt: skip
     files = [folder / "0.json", folder / "1.json"]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, SUPPORT / "pair.py", file, json.dumps(cases())],
-            env={**shared, "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank, file in enumerate(files)
-    ]
-    try:
-        said = [process.communicate(timeout=150)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], said
+    run_ranks("import pair; pair.main()", folder, *files, json.dumps(cases()), timeout=150)
     return [json.loads(file.read_text()) for file in files]
 
 

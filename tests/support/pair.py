@@ -1,7 +1,8 @@
 """One of two processes under DDP: runs fits with a seed of its own, and notes every event.
 
-``python pair.py FILE CASES``: CASES is JSON, FILE gets ``{case: [event, ...]}`` with what the
-masks and weights of this process were at each event, and which collectives the event ran.
+:func:`main` is given two files and the cases as JSON; the file of this process gets
+``{case: [event, ...]}`` with what its masks and weights were at each event, and which collectives
+the event ran.
 """
 
 from __future__ import annotations
@@ -114,11 +115,7 @@ def control() -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    file, cases = Path(sys.argv[1]), json.loads(sys.argv[2])
+    file, cases = Path(sys.argv[1 + RANK]), json.loads(sys.argv[3])
     warnings.simplefilter("ignore")
     found = {name: run(case) for name, case in cases.items()}
     file.write_text(json.dumps({**found, "control": control()}))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,17 +1,30 @@
-"""Several real processes that run the same function, joined by gloo; all must end well."""
+"""Several real processes that run the same code, as under torchrun; all must end well."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
-_HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parent
+ROOT = SUPPORT.parent.parent
+_CALL = """
+import importlib, sys
+import torch.distributed as dist
+joined, module, name, *arguments = sys.argv[1:]
+if joined == "True":
+    dist.init_process_group("gloo")
+getattr(importlib.import_module(module), name)(*arguments)
+if dist.is_initialized():
+    dist.barrier()
+    dist.destroy_process_group()
+"""
 
 
 def on_ranks(
@@ -20,88 +33,99 @@ def on_ranks(
     """Run ``module:function`` (of tests/support) in ``count`` processes; give what each printed.
 
     Args:
-        joined: make the process group; otherwise the environment is that of torchrun, for Lightning
-            to make it.
+        joined: make the process group; otherwise that is left to Lightning.
     """
     with tempfile.TemporaryDirectory() as folder:
-        group = folder if joined else "torchrun"
-        environment = {} if joined else _as_torchrun(count)
-        started = [
-            _start(r, count, [group, function, *arguments], environment) for r in range(count)
+        called = [joined, *function.split(":"), *arguments]
+        return run_ranks(_CALL, Path(folder), *called, ranks=count, timeout=timeout)
+
+
+def run_ranks(
+    source: str, folder: Path, *arguments: object, ranks: int = 2, timeout: float = 120
+) -> list[str]:
+    """Run Python source in ``ranks`` processes that find each other as under torchrun.
+
+    They run in ``folder``, can import prunetool and this folder's modules, and see ``arguments``
+    in ``sys.argv[1:]``. Lightning needs no launcher in them.
+
+    Args:
+        timeout: seconds for all of them; those still running are then killed.
+
+    Returns:
+        What each rank printed to stdout.
+
+    Raises:
+        AssertionError: if one fails or is late; with the output of all.
+    """
+    command = [sys.executable, "-c", source, *map(str, arguments)]
+    port = _free_port()
+    with ExitStack() as files:
+        logs = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(ranks)]
+        errors = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(ranks)]
+        processes = [
+            subprocess.Popen(
+                command,
+                cwd=folder,
+                env=_environment(rank, ranks, port),
+                stdout=log,
+                stderr=error,
+            )
+            for rank, (log, error) in enumerate(zip(logs, errors, strict=True))
         ]
-        try:
-            _wait(started, timeout)
-        finally:
-            for process in started:
-                process.kill()
-            outputs = [process.communicate() for process in started]
-    failed = [
-        f"rank {rank} exited with {process.returncode}:\n{err}"
-        for rank, (process, (_, err)) in enumerate(zip(started, outputs, strict=True))
-        if process.returncode
-    ]
-    assert not failed, "\n".join(failed)
-    return [out for out, _ in outputs]
+        in_time = _wait(processes, timeout)
+        shown, said = ([_read(log) for log in kind] for kind in (logs, errors))
+    codes = [process.returncode for process in processes]
+    if any(codes) or not in_time:
+        reason = "" if in_time else f" after {timeout} s"
+        parts = (
+            f"--- rank {rank}: exit code {code}{reason}\n{text[-4000:]}"
+            for rank, (code, text) in enumerate(zip(codes, said, strict=True))
+        )
+        raise AssertionError("\n".join(parts))
+    return shown
 
 
-def _wait(started: list[subprocess.Popen[str]], timeout: float) -> None:
-    """Wait for all; a process that fails leaves the others waiting for it."""
-    end = time.monotonic() + timeout
-    while any(process.poll() is None for process in started) and time.monotonic() < end:
-        time.sleep(0.1)
-        if any(process.poll() for process in started):
-            time.sleep(2)
-            return
+def _read(log: IO[str]) -> str:
+    log.seek(0)
+    return log.read()
 
 
-def _as_torchrun(count: int) -> dict[str, str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return {
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _environment(rank: int, ranks: int, port: int) -> dict[str, str]:
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(SUPPORT)]),
+        "PYTHONWARNINGS": "ignore",
+        "OMP_NUM_THREADS": "1",
+        "TORCHELASTIC_RUN_ID": "tests",
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
-        "LOCAL_WORLD_SIZE": str(count),
-        "GROUP_RANK": "0",
-        "TORCHELASTIC_RUN_ID": "none",
-    }
-
-
-def _start(
-    rank: int, count: int, arguments: list[object], extra: dict[str, str]
-) -> subprocess.Popen[str]:
-    environment = {
-        **os.environ,
-        **extra,
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(count),
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(_HERE.parent.parent), str(_HERE)]),
+        "GROUP_RANK": "0",
+        "WORLD_SIZE": str(ranks),
+        "LOCAL_WORLD_SIZE": str(ranks),
     }
-    command = [sys.executable, "-W", "ignore", __file__, *map(str, arguments)]
-    return subprocess.Popen(
-        command,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
 
 
-def _main(group: str, function: str, *arguments: str) -> None:
-    import torch.distributed as dist
-
-    rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    if group != "torchrun":
-        store = dist.FileStore(str(Path(group) / "store"), count)
-        dist.init_process_group("gloo", store=store, rank=rank, world_size=count)
-    module, _, name = function.partition(":")
-    getattr(importlib.import_module(module), name)(*arguments)
-    if dist.is_initialized():
-        dist.barrier()
-        dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])
+def _wait(processes: list[subprocess.Popen[bytes]], timeout: float) -> bool:
+    """Wait until all are done, one has failed or it is late; kill what is left then."""
+    deadline = time.monotonic() + timeout
+    try:
+        while None in (codes := [process.poll() for process in processes]):
+            if any(codes):
+                time.sleep(1)  # the others have a moment to say what they saw
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed.checkpoint as dcp
+from ranks import run_ranks
 from torch import Tensor
 from torch.distributed.checkpoint.filesystem import _StorageInfo
 from torch.distributed.checkpoint.metadata import (
@@ -26,97 +21,6 @@ from torch.distributed.checkpoint.metadata import (
     TensorProperties,
     TensorStorageMetadata,
 )
-
-SUPPORT = Path(__file__).parent
-ROOT = SUPPORT.parent.parent
-
-
-def run_ranks(
-    source: str, folder: Path, *arguments: object, ranks: int = 2, timeout: float = 120
-) -> list[str]:
-    """Run Python source in ``ranks`` processes that find each other as under torchrun.
-
-    They run in ``folder``, can import prunetool and this folder's modules, and see ``arguments``
-    in ``sys.argv[1:]``. Lightning needs no launcher in them.
-
-    Args:
-        timeout: seconds for all of them; those still running are then killed.
-
-    Returns:
-        What each rank printed.
-
-    Raises:
-        AssertionError: if one fails or is late; with the output of all.
-    """
-    command = [sys.executable, "-c", source, *map(str, arguments)]
-    port = _free_port()
-    with ExitStack() as files:
-        logs = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(ranks)]
-        processes = [
-            subprocess.Popen(
-                command,
-                cwd=folder,
-                env=_environment(rank, ranks, port),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-            for rank, log in enumerate(logs)
-        ]
-        in_time = _wait(processes, timeout)
-        shown = []
-        for log in logs:
-            log.seek(0)
-            shown.append(log.read())
-    codes = [process.returncode for process in processes]
-    if any(codes) or not in_time:
-        reason = "" if in_time else f" after {timeout} s"
-        parts = (
-            f"--- rank {rank}: exit code {code}{reason}\n{text[-4000:]}"
-            for rank, (code, text) in enumerate(zip(codes, shown, strict=True))
-        )
-        raise AssertionError("\n".join(parts))
-    return shown
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def _environment(rank: int, ranks: int, port: int) -> dict[str, str]:
-    return os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(SUPPORT)]),
-        "PYTHONWARNINGS": "ignore",
-        "OMP_NUM_THREADS": "1",
-        "TORCHELASTIC_RUN_ID": "tests",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "GROUP_RANK": "0",
-        "WORLD_SIZE": str(ranks),
-        "LOCAL_WORLD_SIZE": str(ranks),
-    }
-
-
-def _wait(processes: list[subprocess.Popen[bytes]], timeout: float) -> bool:
-    """Wait until all are done, one has failed or it is late; kill what is left then."""
-    deadline = time.monotonic() + timeout
-    try:
-        while None in (codes := [process.poll() for process in processes]):
-            if any(codes):
-                time.sleep(1)  # the others have a moment to say what they saw
-                return True
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        return True
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
 
 
 def save_folder(
