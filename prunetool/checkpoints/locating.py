@@ -33,7 +33,7 @@ def _in_folder(folder: Path) -> Path:
     last = folder / _LAST_OF_A_RUN
     if last.exists():
         return last
-    if (folder / METADATA).exists():
+    if (folder / METADATA).exists() or any(folder.glob("*.distcp")):
         return folder
     raise CheckpointError(
         f"{folder}: a folder without {_LAST_OF_A_RUN}; expected a checkpoint file, a "

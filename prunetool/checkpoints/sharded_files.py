@@ -140,12 +140,12 @@ def _check_file(folder: Path, name: str, regions: list[Region]) -> int:
         container = container_of(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}; check it") from error
+    _check_regions(path, size, regions)
     if container is not Container.TORCH_ZIP:
         raise CheckpointError(
-            f"{path}: expected chunks as torch.save writes them, found {container.value}; "
-            "save the checkpoint with torch.distributed.checkpoint's own format"
+            f"{path}: expected chunks as torch.save writes them, found {container.value}; copy the "
+            "folder again, or save it in torch.distributed.checkpoint's own format"
         )
-    _check_regions(path, size, regions)
     return size
 
 

@@ -58,8 +58,8 @@ def _bytes_of(file: Path, folder: Path) -> bytes:
     try:
         if not file.is_file():
             raise CheckpointError(
-                f"{folder}: a folder without {METADATA}: a sharded checkpoint that was not "
-                "finished, or something else; use another checkpoint"
+                f"{folder}: a sharded checkpoint without its index {METADATA}: it was not "
+                "finished, or copied without hidden files; copy the whole folder again"
             )
         if file.stat().st_size > _LARGEST:
             raise CheckpointError(f"{file}: larger than {_LARGEST} bytes; copy the folder again")

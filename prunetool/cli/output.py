@@ -45,7 +45,11 @@ class Output:
     def note(self, text: str) -> None:
         """Say what is being done, on stderr."""
         if not self.quiet:
-            print(text, file=sys.stderr)
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """Say what has to be known even by those who asked for quiet, on stderr."""
+        print(text, file=sys.stderr, flush=True)
 
 
 def _console(stream: object) -> Console:

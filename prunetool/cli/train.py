@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from prunetool.cli import train_options as option
-from prunetool.cli.boundary import REQUIREMENT_NOT_MET
+from prunetool.cli.boundary import INTERRUPTED, REQUIREMENT_NOT_MET
 from prunetool.cli.output import Output
 from prunetool.training.ranks import is_main
 
@@ -128,11 +128,18 @@ def _run(typed: dict[str, Any], out: Output) -> Outcome:
 
     place = place_from(typed)
     options = place.resumed.options if place.resumed else options_from(typed)
-    manners = Manners(note=out.note, quiet=out.quiet, verbose=typed.get("verbose", 0))
+    manners = Manners(
+        note=out.note,
+        farewell=out.say if is_main() else out.note,
+        quiet=out.quiet,
+        verbose=typed.get("verbose", 0),
+    )
     try:
         return train(options, place, manners)
     except Terminated:
         raise typer.Exit(TERMINATED) from None
+    except KeyboardInterrupt:  # where the run stands has been said
+        raise SystemExit(INTERRUPTED) from None
 
 
 def _show(outcome: Outcome, out: Output) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.nn.utils.prune import BasePruningMethod
 
-from prunetool.pruning.allocation import Allocation
 from prunetool.pruning.method import Method
 from prunetool.pruning.patterns import Channels, NOfM
 from prunetool.pruning.shards import Shard
@@ -52,6 +50,4 @@ def _misfit(target: Target, shard: Shard, engine: Engine) -> str | None:
                 "and the nuclear norm needs whole channels in each process; "
                 "choose another `pruning_norm`, or prune along the sharded dimension"
             )
-    if engine.allocation is Allocation.LAMP and target.parameter.dtype == torch.float64:
-        return "and `allocation` lamp is not made for sharded doubles; choose another"
     return None

@@ -16,8 +16,8 @@ from prunetool.pruning.sieve import sift
 # fraction. The bits of floats that are not negative have the order of the floats.
 _INTEGERS = {torch.float32: (torch.int32, 16), torch.float64: (torch.int64, 48)}
 _BINS = 1 << 15
-# A bin of doubles has too many values to count each.
-_COUNTED = 1 << 16
+# Bits that a value is known by more, where the values of a bin are counted.
+_STEP = 8
 # Bounds are widened by more than what sums of energies round away.
 _SLACK = 1e-6
 
@@ -51,7 +51,7 @@ class Profile:
             taken = taken.reshape(-1) & ~staying
         self._part = Scores(scores.name, scores.tensor, scores.absolute, taken)
         counts, energy = self._histogram()
-        matter = energy.flip(0).cumsum(0).flip(0)
+        matter = _sum_of_rest(energy)
         above = torch.cat([matter[1:], matter.new_zeros(1)])
         integer, shift = _INTEGERS[scores.dtype]
         edges = (torch.arange(_BINS, dtype=integer) << shift).view(scores.dtype).to(torch.float64)
@@ -75,53 +75,58 @@ class Profile:
         below = int(self.counts[:first].sum())
         if first >= final:
             return below, torch.empty(0)
+        if self.scores.shard is not None:
+            return below, self._ratios_across(self.scores.shard, first, final)
         start, end = int(self._bins[first]), int(self._bins[final - 1])
         return below, self._ratios(start, end)
 
     def _ratios(self, start: int, end: int) -> Tensor:
         """Give the LAMP scores of the competing units in the bins from ``start`` to ``end``."""
-        if self.scores.shard is not None:
-            return self._ratios_across(self.scores.shard, start, end)
         low = None if start == 0 else _just_below(float(self._values[start]), self._part.dtype)
         beyond = float(self._values[end + 1])
         high = None if math.isnan(beyond) else beyond
         sieve = sift([self._part], low, high)
         values, order = sieve.values.sort(stable=True)
         energy = values.square()
-        matter = energy.flip(0).cumsum(0).flip(0) + self._above[end]
+        matter = _sum_of_rest(energy) + self._above[end]
         ratios = _share(energy, matter, 1.0).cummax(0).values
         if self._staying is None:
             return ratios
         return ratios[~self._staying[sieve.between[0]].cpu()[order]]
 
-    def _ratios_across(self, shard: Shard, start: int, end: int) -> Tensor:
-        """Give the same of all processes' units: by counting how often each value occurs."""
+    def _ratios_across(self, shard: Shard, first: int, final: int) -> Tensor:
+        """Give the same of all processes' units: by counting how often each value occurs.
+
+        Each step knows eight more bits of the values that occur.
+        """
         integer, shift = _INTEGERS[self.scores.dtype]
-        values, counts = [], []
-        for first in range(start, end + 1):
-            base, length = first << shift, 1 << shift
-            if length > _COUNTED:
-                raise ValueError(f"{self.scores.name}: LAMP of sharded doubles is not supported")
-            left, competing = self._occurrences(base, length, integer)
-            both = ranks.total(torch.stack([left, competing]) * int(shard.counted), shard.device)
-            found = both[0].nonzero().view(-1)
-            values.append((found + base).to(integer).view(self.scores.dtype).to(torch.float64))
-            counts.append(both[:, found])
-        energy, (left, competing) = torch.cat(values).square(), torch.cat(counts, dim=1)
-        matter = (energy * left).flip(0).cumsum(0).flip(0) + self._above[end]
+        codes = self._bins[first:final]
+        while shift:
+            shift -= _STEP
+            codes = (codes[:, None] * (1 << _STEP) + torch.arange(1 << _STEP)).view(-1)
+            occurring = self._occurrences(codes, shift, shard)
+            found = occurring[0].nonzero().view(-1)
+            codes, (left, competing) = codes[found], occurring[:, found]
+        energy = codes.to(integer).view(self.scores.dtype).to(torch.float64).square()
+        matter = _sum_of_rest(energy * left)
+        bins = codes >> _INTEGERS[self.scores.dtype][1]
+        beyond = torch.searchsorted(bins, bins, right=True)  # where the next bin begins
+        matter += self._above[bins] - torch.cat([matter, matter.new_zeros(1)])[beyond]
         return _share(energy, matter, 1.0).cummax(0).values.repeat_interleave(competing)
 
-    def _occurrences(self, base: int, length: int, integer: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Count the units here that are left, and that compete, of each value from ``base`` on."""
-        left, competing = (torch.zeros(length, dtype=torch.int64) for _ in range(2))
+    def _occurrences(self, codes: Tensor, shift: int, shard: Shard) -> Tensor:
+        """Count the units that are left, and those that compete, of each of the sorted codes."""
+        counts = torch.zeros(2, codes.numel(), dtype=torch.int64)
         both = zip(self._part.pieces(), self.scores.pieces(), strict=True)
         for (piece, gone), (_, taken) in both:
-            codes = piece.view(integer)
-            inside = (codes >= base) & (codes < base + length)
-            for counts, out in ((left, gone), (competing, taken)):
-                found = codes[inside if out is None else inside & ~out] - base
-                counts += torch.bincount(found, minlength=length).cpu()
-        return left, competing
+            known = codes.to(piece.device)
+            own = (piece.view(_INTEGERS[piece.dtype][0]) >> shift).to(torch.int64)
+            at = torch.searchsorted(known, own).clamp_(max=codes.numel() - 1)
+            inside = known[at] == own
+            for row, out in enumerate((gone, taken)):
+                found = at[inside if out is None else inside & ~out]
+                counts[row] += torch.bincount(found, minlength=codes.numel()).cpu()
+        return ranks.total(counts * int(shard.counted), shard.device)
 
     def _histogram(self) -> tuple[Tensor, Tensor]:
         """Count the competing units in each bin, and sum up the energy of all that are left."""
@@ -146,6 +151,11 @@ class Profile:
             competing = bins if taken is None else bins[~taken]
             counts += torch.bincount(competing, minlength=_BINS).cpu()
         return counts, energy
+
+
+def _sum_of_rest(values: Tensor) -> Tensor:
+    """Add up, for each value, itself and all that come after it."""
+    return values.flip(0).cumsum(0).flip(0)
 
 
 def _share(part: Tensor, whole: Tensor, of_infinity: float) -> Tensor:

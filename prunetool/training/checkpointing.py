@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from prunetool.training import loaders
 from prunetool.training.between_epochs import between_epochs
 from prunetool.training.boundary import call_between_batches, is_within_an_epoch, trained_batches
 from prunetool.training.checkpoint_files import keep_as, save
@@ -72,6 +73,11 @@ class _RunCheckpoint:
         self._run.check(trainer)
         in_main_process(trainer, self._run.begin)
         self._run.entry.train_starts(trainer, self._moments)
+        if self._resumed is not None and loaders.persist(trainer):
+            self._run.note(
+                "persistent_workers: what is drawn at random in the workers themselves is not "
+                "what an uninterrupted run would have drawn; all else is"
+            )
         self._catch_up(trainer)
         if self._run.rewind_point is not None and self._run.rewind_point.train_starts(trainer):
             self._save_rewind_point(trainer, self._moments.within_an_epoch(0))
@@ -84,7 +90,8 @@ class _RunCheckpoint:
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         if self._run.stop.name is not None:
-            self._run.stop.leave()  # the epoch before has been saved
+            self._run.standing.is_all = True  # the epoch before has been saved
+            self._run.stop.leave()
         self._fresh.epoch_starts(trainer)
         self._ended = None
 
@@ -181,6 +188,7 @@ class _RunCheckpoint:
         if self._run.standing.reason is None:
             self._save_last(trainer, self._moments.within_an_epoch(trained))
             self._run.standing.is_within_an_epoch(trainer, trained)
+            self._run.standing.is_all = True
         self._run.stop.leave()
 
     def _catch_up(self, trainer: Any) -> None:
@@ -240,7 +248,7 @@ class _RunCheckpoint:
 
     def _save_last(self, trainer: Any, moment: dict[str, Any]) -> None:
         self._save(trainer, moment, self._folder.last)
-        self._run.standing.is_between_epochs()
+        self._run.standing.is_between_epochs(trainer, finished=moment["trained"] is None)
         self.has_saved = True
 
     def _save_rewind_point(self, trainer: Any, moment: dict[str, Any]) -> None:

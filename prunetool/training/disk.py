@@ -32,7 +32,9 @@ def refusal(path: Path, error: OSError) -> OutputError:
     """Put the failure to write a file, or a checkpoint of a run, into words."""
     reason = error.strerror or str(error)
     remedy = _REMEDIES.get(error.errno or 0, "free some space")
-    if path.name == "last.ckpt" and path.exists():
+    if error.errno == errno.ENOENT and not path.parent.is_dir():
+        reason, rest = f"the folder {path.parent} is gone", "start the run again"
+    elif path.name == "last.ckpt" and path.exists():
         rest = (
             f"what it held before is still there: {remedy}, then go on with: "
             f"prunetool train {path.parent.parent} --resume"

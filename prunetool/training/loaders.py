@@ -57,6 +57,14 @@ def restore(trainer: Any, state: Mapping[str, Any]) -> None:
         set_generators(loop._combined_loader.flattened, state[name]["generators"])
 
 
+def persist(trainer: Any) -> bool:
+    """Whether workers of a training loader live on over epochs, with generators of their own."""
+    return any(
+        getattr(loader, "persistent_workers", False)
+        for loader in trainer.fit_loop._combined_loader.flattened
+    )
+
+
 def _loops(trainer: Any) -> Iterator[tuple[str, Any, str]]:
     fit_loop = trainer.fit_loop
     yield "train", fit_loop, "_last_train_dl_reload_epoch"

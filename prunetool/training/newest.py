@@ -29,7 +29,12 @@ def newest_in(folder: RunFolder) -> tuple[Checkpoint, tuple[str, ...]]:
     newest = max(_others(folder), key=lambda it: _place(it.content), default=None)
     if newest is not None:
         return newest, (f"{failure or f'{folder.last}: is missing'}; goes on from {newest.path}",)
-    raise failure or _nothing_yet(folder)
+    if failure is not None:
+        raise CheckpointError(
+            f"{failure}; no other checkpoint of the run is left to go on from: start it again: "
+            f"{_again(folder)}"
+        )
+    raise _nothing_yet(folder)
 
 
 def finished_epochs(content: Any) -> int:
@@ -71,6 +76,9 @@ def _nothing_yet(folder: RunFolder) -> OptionError:
     kept = f"; the run that it was to replace is kept in {aside}" if aside.exists() else ""
     return OptionError(
         f"{folder.path}: was stopped before its first checkpoint, so there is nothing to go on "
-        f"from; start it again: prunetool train --config {folder.config} --output {folder.path} "
-        f"--force{kept}"
+        f"from; start it again: {_again(folder)}{kept}"
     )
+
+
+def _again(folder: RunFolder) -> str:
+    return f"prunetool train --config {folder.config} --output {folder.path} --force"

@@ -23,6 +23,7 @@ _LOG_NOISE = (
     "Initializing distributed: GLOBAL_RANK:",
     "distributed_backend=",
     "Received SIGTERM:",
+    "Detected KeyboardInterrupt",
 )
 _RANK = re.compile(r"\[rank: \d+\] ")
 _WARNING_NOISE = (

@@ -82,18 +82,38 @@ def _options(folder: RunFolder, given: Mapping[str, Any]) -> tuple[TrainOptions,
     """The options to go on with, and those that changed, in words."""
     recorded = read_config(folder.config)
     before = from_values(recorded)
-    after = from_values({**override(recorded, given), "target": before.target})
+    try:
+        after = from_values({**override(recorded, given), "target": before.target})
+    except OptionError:
+        # What may not change at all need not go together with the rest.
+        named = before.as_config()
+        typed = {key: value for key, value in given.items() if key in named}
+        _refuse(folder, {k: (named[k], v) for k, v in typed.items() if str(named[k]) != str(v)})
+        raise
     old, new = before.as_config(), after.as_config()
-    changed = [key for key in new if new[key] != old[key]]
-    refused = [key for key in changed if key not in _MAY_CHANGE]
+    changed = {key: (old[key], new[key]) for key in new if new[key] != old[key]}
+    _refuse(folder, changed)
+    words = ", ".join(f"{flag_of(key)} {now} (it was {was})" for key, (was, now) in changed.items())
+    return after, [f"goes on with {words}"] if words else []
+
+
+def _refuse(folder: RunFolder, changed: Mapping[str, tuple[Any, Any]]) -> None:
+    """Refuse to go on as another run than it was."""
+    refused = {key: pair for key, pair in changed.items() if key not in _MAY_CHANGE}
     if refused:
-        names = ", ".join(flag_of(key) for key in refused)
+        words = ", ".join(_change(key, was, now) for key, (was, now) in refused.items())
         raise OptionError(
-            f"--resume goes on with the options in {folder.config}, and {names} differs; "
-            f"leave it out, or start a new run from the checkpoint without --resume"
+            f"--resume goes on with the options in {folder.config}, which differ: {words}; "
+            f"leave that out, or start a new run from the checkpoint without --resume"
         )
-    changes = [f"{flag_of(key)} {new[key]} (it was {old[key]})" for key in changed]
-    return after, [f"goes on with {', '.join(changes)}"] if changes else []
+
+
+def _change(key: str, was: Any, now: Any) -> str:
+    """Put a change into words; of ``KEY=VALUE`` options only the keys that differ."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        keys = [it for it in {**was, **now} if was.get(it) != now.get(it)]
+        was, now = ({it: side[it] for it in keys if it in side} for side in (was, now))
+    return f"{flag_of(key)} {now} (it was {was})"
 
 
 def _require_something_left(

@@ -30,7 +30,6 @@ from prunetool.training.round_book import RoundBook
 from prunetool.training.round_options import rounds_of
 from prunetool.training.rounds import Rounds
 from prunetool.training.run_folder import RUNS, RunFolder, discard_unused, new_run_folder
-from prunetool.training.standing import Standing
 from prunetool.training.strategies import require_sharding
 from prunetool.training.targets import (
     BuiltModel,
@@ -50,11 +49,14 @@ class Manners:
 
     Attributes:
         note: says one line to the user.
+        farewell: says where an interrupted run stands, even where notes are not wanted; as
+            ``note`` if it is None.
         quiet: no progress, and of Lightning's messages only warnings.
         verbose: 0, 1 or 2: how much of each pruning event is logged.
     """
 
     note: Note
+    farewell: Note | None = None
     quiet: bool = False
     verbose: int = 0
 
@@ -104,6 +106,7 @@ def train(options: TrainOptions, place: Place, manners: Manners) -> Outcome:
         monitor = parse_monitor(options.monitor) if options.monitor else None
         folder = _folder(source, options, place)
         book = _book(rounds, monitor, place)
+        farewell = manners.farewell or manners.note
         course = Course(
             model=model,
             data=data,
@@ -112,7 +115,7 @@ def train(options: TrainOptions, place: Place, manners: Manners) -> Outcome:
             rounds=rounds,
             book=book,
             folder=folder,
-            crew=Crew(lambda: manners.note(Standing().in_words(folder))),
+            crew=Crew(lambda: farewell(course.standing.in_words(folder))),
             best=BestSoFar(monitor) if monitor else None,
             table=_table(folder, rounds, place).add,
             replacing=Replacing(folder),
@@ -140,7 +143,7 @@ def _run(course: Course, place: Place, manners: Manners) -> None:
     except (KeyboardInterrupt, Terminated):
         if is_main():
             course.replacing.settle()
-        manners.note(course.standing.in_words(folder))
+        (manners.farewell or manners.note)(course.standing.in_words(folder))
         raise
     except PrunetoolError:
         if is_main():

@@ -104,7 +104,7 @@ def test_a_run_folder_means_its_last_checkpoint(tmp_path):
         ((), r"a folder without checkpoints/last.ckpt; .*; check the path"),
         (("a.ckpt",), r"a folder without checkpoints/last.ckpt; .* mean .*a.ckpt\?"),
         ((".metadata", "__0_0.distcp"), r"\.metadata: damaged"),
-        (("checkpoints/last.ckpt/meta.pt",), r"last.ckpt: a folder without .metadata: a sharded"),
+        (("checkpoints/last.ckpt/meta.pt",), r"last.ckpt: a sharded checkpoint without its index"),
     ],
 )
 def test_a_folder_without_a_checkpoint(files, message, tmp_path):

@@ -230,12 +230,12 @@ def safetensors_shards(path):
 
 
 BAD = {
-    "no index": (without(".metadata"), "a folder without checkpoints/last.ckpt"),
+    "no index": (without(".metadata"), "without its index .metadata: it was not finished, or"),
     "no meta": (without("meta.pt"), "a sharded folder without meta.pt, which Lightning writes la"),
     "no shard": (without("__1_0.distcp"), "__1_0.distcp: no such file; the folder is incomplete"),
     "a pipe": (linked_away, "__1_0.distcp: no such file"),
     "cut shard": (shortened("__1_0.distcp", 900), "__1_0.distcp: cut off: expected at least"),
-    "empty shard": (shortened("__0_0.distcp", 0), "__0_0.distcp: .* found an empty file"),
+    "empty shard": (shortened("__0_0.distcp", 0), "__0_0.distcp: cut off: .* found 0;"),
     "cut index": (shortened(".metadata", 200), "damaged: .* torch.distributed.checkpoint writes"),
     "empty index": (shortened(".metadata", 0), r"EOFError \(no details\)"),
     "text index": (written(".metadata", b"version 1\n"), "metadata: damaged"),
@@ -255,7 +255,7 @@ BAD = {
     "elsewhere": (places(offset=1), "cut off"),
     "compressed": (places(transform_descriptors=["zstd"]), "0_0.distcp': compressed or trans"),
     "shared bytes": (index(both_at_once), "__0_0.distcp: two chunks share bytes"),
-    "safetensors": (safetensors_shards, "found a safetensors file; save the checkpoint with"),
+    "safetensors": (safetensors_shards, "found a safetensors file; copy the folder again, or save"),
     "overlap": (second_chunk((3, 0), (3, 5)), r"two chunks overlap, at \[0, 0\] and \[3, 0\]"),
     "gap": (second_chunk((5, 0), (2, 5)), "expected 35 elements in its chunks, found 30"),
     "outside chunk": (second_chunk((4, 0), (4, 5)), r"inside the shape \[7, 5\]"),

@@ -48,6 +48,10 @@ def values(seed: int, kind: str) -> list[Tensor]:
     drawn = [torch.randn(shape, generator=generator) for shape in SHAPES]
     if kind == "ties":
         return [tensor.mul(2).round() for tensor in drawn]
+    if kind == "wide":  # of many exponents
+        return [tensor * 2.0 ** (tensor * 10).round() for tensor in drawn]
+    if kind == "doubles":
+        return [tensor.double() for tensor in drawn]
     return [tensor.to(torch.bfloat16) if kind == "bfloat16" else tensor for tensor in drawn]
 
 
@@ -99,7 +103,7 @@ PATTERNS: list[Pattern] = [Elements(), Channels(0), Channels(1), Channels(-1), N
 
 
 def methods() -> Iterator[tuple[Method, str]]:
-    kinds = itertools.cycle(["floats", "ties", "bfloat16"])
+    kinds = itertools.cycle(["floats", "ties", "bfloat16", "wide", "doubles"])
     for pattern, criterion, allocation in itertools.product(PATTERNS, Criterion, Allocation):
         if allocation is Allocation.LAMP and not criterion.is_magnitude_like:
             continue

@@ -142,8 +142,8 @@ def test_a_folder_that_vanishes(project, trouble):
     code, err = train(project, STEP="7", TROUBLE=trouble)
     assert (code, err) == (
         2,
-        f"error: {LAST}: cannot be written: No such file or directory; "
-        f"make its folder again or choose another --output\n",
+        f"error: {LAST}: cannot be written: the folder run/checkpoints is gone; "
+        f"start the run again\n",
     )
     assert (project / "run").exists() == (trouble == "no_checkpoints")
 

@@ -161,5 +161,9 @@ def test_what_may_change_is_listed_and_what_may_not_is_refused():
     notes = []
     resume(notes=notes, max_epochs=3, app_dir=".")
     assert notes[1] == "goes on with --max-epochs 3 (it was 2)"
-    with pytest.raises(OptionError, match="--sparsity differs; leave it out, or start a new run"):
+    with pytest.raises(OptionError, match=r"which differ: --sparsity 0.9 \(it was 0.5\); leave "):
         resume(sparsity="0.9", max_epochs=4)
+    with pytest.raises(OptionError, match=r"which differ: --pattern 2:4 \(it was None\); leave "):
+        resume(pattern="2:4", max_epochs=4)  # 2:4 could not remove so much either
+    with pytest.raises(OptionError, match=r"--trainer \{'log_every_n_steps': 3\} \(it was \{\}\);"):
+        resume(trainer=["log_every_n_steps=3"], max_epochs=4)

@@ -208,7 +208,7 @@ def test_a_second_signal_stops_at_once():
     Midway.signals = {STEPS_AN_EPOCH + 2: [SIGTERM, SIGINT]}
     with pytest.raises(KeyboardInterrupt):
         run("out", notes)
-    assert "holds the state at the end of the last epoch (or the start)" in notes[-1]
+    assert f"holds the state at the end of epoch 1 (step {STEPS_AN_EPOCH});" in notes[-1]
     assert load("out/checkpoints/last.ckpt")["global_step"] == STEPS_AN_EPOCH
 
 
@@ -230,8 +230,8 @@ def test_where_it_could_not_go_on_exactly_it_stops_at_once_and_says_why(values, 
     notes = []
     assert stopped(STEPS_AN_EPOCH + 2, lambda: run("out", notes, **values))
     assert notes[-1] == (
-        f"interrupted; out/checkpoints/last.ckpt holds the state at the end of the last epoch "
-        f"(or the start); work since then is not kept ({reason})\n"
+        f"interrupted; out/checkpoints/last.ckpt holds the state at the end of epoch 1 (step "
+        f"{STEPS_AN_EPOCH}); work since then is not kept ({reason})\n"
         f"go on with: prunetool train out --resume"
     )
     whole = run("whole", **values)
