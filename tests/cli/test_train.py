@@ -498,8 +498,11 @@ def assert_same(first, second, where):
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
-        (["--sparsity", "0.9"], "and --sparsity differs; leave it out"),
-        (["--seed", "1", "--schedule", "linear"], "and --schedule, --seed differs"),
+        (["--sparsity", "0.9"], "which differ: --sparsity 0.9 (it was 0.5); leave that out"),
+        (
+            ["--seed", "1", "--schedule", "linear"],
+            "which differ: --schedule linear (it was None), --seed 1 (it",
+        ),
         (["--output", "x"], "--output and --resume"),
         (["--max-epochs", "2"], "out: finished already, with 2 of 2 epochs; to train on"),
     ],
