@@ -154,12 +154,21 @@ def _write(write: Callable[[BinaryIO], object], temporary: Path, exclusive: int 
     with _Stream(io.FileIO(descriptor, "wb")) as stream:
         try:
             write(stream)
-        except RuntimeError:
-            if stream.failure is not None:
-                raise stream.failure from None
+        except RuntimeError as error:
+            cause = stream.failure or _hidden_by(error)
+            if cause is not None:
+                raise cause from None
             raise
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def _hidden_by(error: BaseException) -> BaseException | None:
+    """Find what torch's writer complains of when it is left early: a signal, anywhere in it."""
+    cause = error.__context__
+    while isinstance(cause, RuntimeError):
+        cause = cause.__context__
+    return cause if isinstance(cause, OSError) or not isinstance(cause, Exception) else None
 
 
 def _rename(temporary: Path, target: Path) -> None:

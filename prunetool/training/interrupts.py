@@ -85,6 +85,14 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def interrupt_behind(error: BaseException) -> BaseException | None:
+    """Find the signal that an error came of: what torch or a user's code made of being left."""
+    cause = error.__context__
+    while cause is not None and not isinstance(cause, KeyboardInterrupt | Terminated):
+        cause = cause.__context__
+    return cause
+
+
 def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated
 

@@ -11,7 +11,7 @@ from typing import Any
 from prunetool.errors import OptionError, PrunetoolError, UserCodeError
 from prunetool.suggest import did_you_mean
 from prunetool.training.checkpoint_io import with_checkpoint_io
-from prunetool.training.interrupts import interruptible
+from prunetool.training.interrupts import interrupt_behind, interruptible
 from prunetool.training.options import TrainOptions
 from prunetool.training.pruning_options import as_option
 from prunetool.training.ranks import torchrun_layout
@@ -81,6 +81,8 @@ def fit(trainer: Any, module: Any, data: Mapping[str, Any], *, resume_from: Path
     except PrunetoolError:
         raise
     except Exception as error:
+        if (signal := interrupt_behind(error)) is not None:
+            raise signal from None
         if _is_lightnings_complaint(error):
             raise OptionError(as_option(str(error))) from error
         raise UserCodeError(f"training {name}") from error

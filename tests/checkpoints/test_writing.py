@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from prunetool.checkpoints.writing import (
     NewFile,
     beside_of,
     check_target,
     move_into_place,
+    replace_file,
     write_atomically,
     write_text,
 )
@@ -113,6 +116,30 @@ except OutputError as error:
         f"{tmp_path / 'a.ckpt'}: cannot be written: File too large; "
         "free space or choose another -o\n"
     ), done.stderr
+    assert files_in(tmp_path) == {}
+
+
+@pytest.mark.parametrize("call", [2, 3, 5])
+def test_a_signal_while_torch_writes_is_not_hidden_by_its_complaint(call, tmp_path):
+    class Interrupted:
+        calls = 0
+
+        def __init__(self, stream):
+            self.stream, self.flush = stream, stream.flush
+
+        def write(self, data):
+            self.calls += 1
+            if self.calls == call:
+                raise KeyboardInterrupt
+            return self.stream.write(data)
+
+    def save(file):
+        torch.save({"w": torch.ones(9)}, Interrupted(file))
+
+    with pytest.raises(RuntimeError, match="unexpected pos"):
+        save(io.BytesIO())
+    with pytest.raises(KeyboardInterrupt):
+        replace_file(tmp_path / "a", save)
     assert files_in(tmp_path) == {}
 
 

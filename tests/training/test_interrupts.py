@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from prunetool.training.interrupts import StopRequest, Terminated, interruptible
+from prunetool.training.interrupts import StopRequest, Terminated, interrupt_behind, interruptible
 
 
 def test_sigterm_raises_and_the_old_handler_comes_back():
@@ -81,3 +81,17 @@ def test_an_ignored_signal_stays_ignored(request_to_stop):
     request_to_stop.disarm()
     assert signal.signal(signal.SIGINT, before) is signal.SIG_IGN
     assert request_to_stop.name is None
+
+
+@pytest.mark.parametrize("signal_class", [KeyboardInterrupt, Terminated])
+def test_a_signal_is_found_behind_what_was_made_of_it(signal_class):
+    def leave():
+        try:
+            raise signal_class
+        finally:
+            raise RuntimeError("unexpected pos")
+
+    with pytest.raises(RuntimeError, match="unexpected") as caught:
+        leave()
+    assert type(interrupt_behind(caught.value)) is signal_class
+    assert interrupt_behind(RuntimeError("alone")) is None
