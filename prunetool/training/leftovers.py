@@ -21,11 +21,17 @@ def tidy(folder: RunFolder) -> None:
     with contextlib.suppress(OSError):
         for path in _half_written(folder.checkpoints):
             recover(path)
+        if folder.path.is_dir():
+            Replacing(folder).recover()
+    drop_half_written_texts(folder)
+
+
+def drop_half_written_texts(folder: RunFolder) -> None:
+    """Remove what is left of tables and options, where a new run takes the folder too."""
+    with contextlib.suppress(OSError):
         for place in (folder.path, folder.checkpoints):
             for text in place.glob(".prunetool-*.tmp"):
                 text.unlink()
-        if folder.path.is_dir():
-            Replacing(folder).recover()
 
 
 def _half_written(checkpoints: Path) -> set[Path]:

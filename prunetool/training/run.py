@@ -17,6 +17,7 @@ from prunetool.training.events_file import write_events
 from prunetool.training.importing import make_importable
 from prunetool.training.initial import InitialWeights, initial_masks
 from prunetool.training.interrupts import Terminated, interruptible
+from prunetool.training.leftovers import drop_half_written_texts
 from prunetool.training.metrics_file import MetricsFile
 from prunetool.training.monitor import BestSoFar, Monitor, parse_monitor
 from prunetool.training.noise import useful_messages_only
@@ -198,4 +199,6 @@ def _folder(source: ModelSource, options: TrainOptions, place: Place) -> RunFold
             raise OptionError(
                 f"--output {place.output}: holds the checkpoint to start from; choose another"
             )
-    return new_run_folder(place.output, name=source.name, force=place.force)
+    folder = new_run_folder(place.output, name=source.name, force=place.force)
+    drop_half_written_texts(folder)
+    return folder

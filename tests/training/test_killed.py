@@ -156,6 +156,13 @@ def test_the_replaced_run_goes_when_a_resumed_one_has_proved_itself():
     assert not Path("out/.replaced").exists()
 
 
+def test_a_new_run_in_the_folder_of_one_that_was_killed_leaves_nothing_of_it():
+    Path("out/checkpoints").mkdir(parents=True)
+    Path("out/.prunetool-0badcafe.tmp").write_text("target: ne")
+    run(force=True)
+    assert not list(Path("out").glob(".*"))
+
+
 def test_what_may_change_is_listed_and_what_may_not_is_refused():
     run(max_epochs=2)
     notes = []
