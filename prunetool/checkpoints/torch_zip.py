@@ -57,16 +57,10 @@ def write_torch_zip(archive: Archive, file: BinaryIO) -> None:
     """Write ``archive`` as ``torch.save`` does, names that were not imported included.
 
     Raises:
-        OSError: if the disk is full, or whatever else the file refuses.
+        RuntimeError: in the context of whatever ``file`` raised, which torch's writer hides.
     """
-    try:
-        with _deep_recursion():
-            torch.save(archive.content, file, pickle_module=inert, pickle_protocol=archive.protocol)
-    except RuntimeError as error:
-        # torch closes its writer, which complains about the short file and hides the cause.
-        if isinstance(error.__context__, OSError):
-            raise error.__context__ from None
-        raise
+    with _deep_recursion():
+        torch.save(archive.content, file, pickle_module=inert, pickle_protocol=archive.protocol)
 
 
 def _protocol_of(path: Path) -> int:

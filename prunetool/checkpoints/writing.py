@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from prunetool.checkpoints.folders import replace_folder, sync_folder
 from prunetool.errors import OutputError
@@ -135,27 +134,14 @@ def _cannot_write(target: Path, error: OSError) -> OutputError:
     return OutputError(f"{target}: cannot be written: {reason}; free space or choose another -o")
 
 
-class _Stream(io.BufferedWriter):
-    """Remembers why writing failed: torch's zip writer raises a RuntimeError of its own instead."""
-
-    failure: BaseException | None = None
-
-    def write(self, data: Any, /) -> int:
-        try:
-            return super().write(data)
-        except BaseException as error:
-            self.failure = error
-            raise
-
-
 def _write(write: Callable[[BinaryIO], object], temporary: Path, exclusive: int = 0) -> None:
     flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | exclusive
     descriptor = os.open(temporary, flags, _FOLLOWS_UMASK)
-    with _Stream(io.FileIO(descriptor, "wb")) as stream:
+    with os.fdopen(descriptor, "wb") as stream:
         try:
             write(stream)
         except RuntimeError as error:
-            cause = stream.failure or _hidden_by(error)
+            cause = _hidden_by(error)
             if cause is not None:
                 raise cause from None
             raise
@@ -164,7 +150,7 @@ def _write(write: Callable[[BinaryIO], object], temporary: Path, exclusive: int 
 
 
 def _hidden_by(error: BaseException) -> BaseException | None:
-    """Find what torch's writer complains of when it is left early: a signal, anywhere in it."""
+    """Find what torch's zip writer complains of when it is left early: the disk, or a signal."""
     cause = error.__context__
     while isinstance(cause, RuntimeError):
         cause = cause.__context__

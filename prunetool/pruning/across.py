@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from prunetool.pruning import ranks
-from prunetool.pruning.scores import Scores, refuse_nan
+from prunetool.pruning.scores import Scores, added_up, refuse_nan
 
 _DIGIT = 16
 _BINS = 1 << _DIGIT
@@ -43,7 +43,7 @@ def lowest_across(sources: Sequence[Scores], k: int) -> list[Tensor]:
     if any(scores.dtype == torch.float64 for scores in sources):
         sources = [replace(scores, double=True) for scores in sources]
     refuse_nan(*sources)
-    free = _added_up(sources, [scores.free if _counts(scores) else 0 for scores in sources])
+    free = added_up(sources, [scores.free for scores in sources])
     if not 0 <= k <= sum(free):
         raise ValueError(f"cannot choose {k} of {sum(free)} scores")
     if k == 0:
@@ -66,7 +66,7 @@ def _value_of_rank(sources: Sequence[Scores], k: int) -> float:
         first = shift == bits - _DIGIT
         counts = torch.zeros(_BINS, dtype=torch.int64)
         for scores in sources:
-            if not _counts(scores):
+            if not scores.counted:
                 continue
             for piece, taken in scores.pieces():
                 codes = _ordered(piece if taken is None else piece[~taken], integer)
@@ -96,12 +96,11 @@ def _around(sources: Sequence[Scores], value: float) -> tuple[list[int], list[in
     """Count, for each source, the competing scores of all processes below ``value`` and at it."""
     below, equal = [0] * len(sources), [0] * len(sources)
     for i, scores in enumerate(sources):
-        for piece, taken in scores.pieces() if _counts(scores) else ():
+        for piece, taken in scores.pieces():
             free = piece if taken is None else piece[~taken]
             below[i] += int((free < value).count_nonzero())
             equal[i] += int((free == value).count_nonzero())
-    both = _added_up(sources, below + equal)
-    return both[: len(sources)], both[len(sources) :]
+    return added_up(sources, below), added_up(sources, equal)
 
 
 def _mark(scores: Scores, value: float, ties: int, *, of: int) -> Tensor:
@@ -132,7 +131,7 @@ def _first_ties(scores: Scores, local: Tensor, ties: int) -> int:
     if shard is None:
         return ties
     where = shard.positions(local)
-    counted = int(_counts(scores))
+    counted = int(scores.counted)
 
     def before(position: int) -> int:
         return int(torch.searchsorted(where, position))
@@ -151,15 +150,5 @@ def _taken(scores: Scores) -> Tensor:
     return scores.taken.reshape(-1).clone()
 
 
-def _counts(scores: Scores) -> bool:
-    """Whether this process speaks for these scores."""
-    return ranks.is_first() if scores.shard is None else scores.shard.counted
-
-
 def _device(sources: Sequence[Scores]) -> torch.device:
     return next(scores.shard.device for scores in sources if scores.shard is not None)
-
-
-def _added_up(sources: Sequence[Scores], counts: list[int]) -> list[int]:
-    added: list[int] = ranks.total(torch.tensor(counts), _device(sources)).tolist()
-    return added

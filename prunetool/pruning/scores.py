@@ -6,7 +6,7 @@ or what was gathered beside it during training. So its scores need no tensor of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,6 +58,11 @@ class Scores:
             return self.count
         gone = int(self.taken.count_nonzero()) if self.gone is None else self.gone
         return self.count - gone
+
+    @property
+    def counted(self) -> bool:
+        """Whether this process speaks for them, where processes hold parts of some scores."""
+        return ranks.is_first() if self.shard is None else self.shard.counted
 
     @property
     def dtype(self) -> torch.dtype:
@@ -113,18 +118,25 @@ def refuse_nan(*sources: Scores) -> None:
     Raises:
         NanScoresError: naming the first tensor that has any, and counting.
     """
-    counts = torch.tensor([(_count_nan(scores), scores.free) for scores in sources])
-    shards = [scores.shard for scores in sources]
-    device = next((shard.device for shard in shards if shard is not None), None)
-    if device is not None:
-        spoken_for = [ranks.is_first() if it is None else it.counted for it in shards]
-        counts = ranks.total(counts * torch.tensor(spoken_for).view(-1, 1), device)
-    for scores, (bad, free) in zip(sources, counts.tolist(), strict=True):
-        if bad:
-            raise NanScoresError(
-                f"{scores.name}: {bad} of {free} scores are NaN; "
-                "the weights have diverged, or were never initialised"
-            )
+    found = added_up(sources, [_count_nan(scores) for scores in sources])
+    if not any(found):
+        return
+    free = added_up(sources, [scores.free for scores in sources])
+    scores, bad, of = next(it for it in zip(sources, found, free, strict=True) if it[1])
+    raise NanScoresError(
+        f"{scores.name}: {bad} of {of} scores are NaN; "
+        "the weights have diverged, or were never initialised"
+    )
+
+
+def added_up(sources: Sequence[Scores], counts: list[int]) -> list[int]:
+    """Add up one count for each source over the processes; theirs alone where none is sharded."""
+    device = next((it.shard.device for it in sources if it.shard is not None), None)
+    if device is None:
+        return counts
+    own = torch.tensor(counts) * torch.tensor([scores.counted for scores in sources])
+    total: list[int] = ranks.total(own, device).tolist()
+    return total
 
 
 def _count_nan(scores: Scores) -> int:

@@ -12,7 +12,7 @@ from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from prunetool.checkpoints.reader import open_checkpoint
 from prunetool.errors import CheckpointError, OptionError
-from prunetool.training.newest import finished_epochs
+from prunetool.training.newest import finished_epochs, reached_limit
 from prunetool.training.options import TrainOptions
 
 
@@ -45,15 +45,12 @@ def state_in(target: Path, options: TrainOptions) -> Path:
             f"without --resume the weights start the first"
         )
     _require_plain(target)
-    for name, done, limit in (
-        ("epochs", epochs, options.max_epochs),
-        ("steps", steps, options.max_steps),
-    ):
-        if limit is not None and done >= limit:
-            raise OptionError(
-                f"--resume {target}: is of {done} {name} already; they count, so give a higher "
-                f"--max-{name} than {done}"
-            )
+    if (reached := reached_limit(options, epochs, steps)) is not None:
+        name, done, _ = reached
+        raise OptionError(
+            f"--resume {target}: is of {done} {name} already; they count, so give a higher "
+            f"--max-{name} than {done}"
+        )
     return target
 
 

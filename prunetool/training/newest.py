@@ -6,6 +6,7 @@ from typing import Any
 
 from prunetool.checkpoints.reader import Checkpoint, open_checkpoint
 from prunetool.errors import CheckpointError, OptionError
+from prunetool.training.options import TrainOptions
 from prunetool.training.replacing import Replacing
 from prunetool.training.run_folder import RunFolder
 
@@ -50,6 +51,18 @@ def finished_epochs(content: Any) -> int:
             "--resume: the checkpoint holds weights only, no training state; "
             "without --resume it starts a new run"
         ) from None
+
+
+def reached_limit(options: TrainOptions, epochs: int, steps: int) -> tuple[str, int, int] | None:
+    """Find the limit of a training that a checkpoint has come to: its unit, the state, the limit.
+
+    Args:
+        options: of the training.
+        epochs: complete ones at the checkpoint.
+        steps: of the optimizer, likewise.
+    """
+    limits = (("epochs", epochs, options.max_epochs), ("steps", steps, options.max_steps))
+    return next(((n, at, most) for n, at, most in limits if most is not None and at >= most), None)
 
 
 def _others(folder: RunFolder) -> list[Checkpoint]:

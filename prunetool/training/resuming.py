@@ -12,7 +12,7 @@ from prunetool.errors import OptionError
 from prunetool.training.checkpointing import STATE_KEY
 from prunetool.training.config import override, read_config
 from prunetool.training.leftovers import tidy
-from prunetool.training.newest import finished_epochs, newest_in
+from prunetool.training.newest import finished_epochs, newest_in, reached_limit
 from prunetool.training.option_checks import flag_of
 from prunetool.training.options import TrainOptions, from_values
 from prunetool.training.ranks import is_main
@@ -119,15 +119,12 @@ def _change(key: str, was: Any, now: Any) -> str:
 def _require_something_left(
     folder: RunFolder, options: TrainOptions, epochs: int, steps: int
 ) -> None:
-    for name, done, limit in (
-        ("epochs", epochs, options.max_epochs),
-        ("steps", steps, options.max_steps),
-    ):
-        if limit is not None and done >= limit:
-            raise OptionError(
-                f"{folder.path}: finished already, with {done} of {limit} {name}; "
-                f"to train on, give a higher --max-{name}"
-            )
+    if (reached := reached_limit(options, epochs, steps)) is not None:
+        name, done, limit = reached
+        raise OptionError(
+            f"{folder.path}: finished already, with {done} of {limit} {name}; "
+            f"to train on, give a higher --max-{name}"
+        )
 
 
 def _round(content: Any) -> int:

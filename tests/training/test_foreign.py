@@ -10,6 +10,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from midway import STEPS_AN_EPOCH, Midway
+from midway_runs import here, quiet  # noqa: F401
 
 from prunetool.checkpoints.reader import open_checkpoint
 from prunetool.errors import CheckpointError, OptionError
@@ -20,12 +21,7 @@ from prunetool.training.run import Manners, train
 MATRICES = ("first.weight", "last.weight")
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Midway.forget()
-    yield
-    Midway.forget()
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def model():
@@ -62,8 +58,7 @@ def run(*flags, notes=None, **typed):
     }  # fmt: skip
     typed |= dict.fromkeys(flags, True)
     options = options_from(typed)
-    manners = Manners(note=(notes if notes is not None else []).append, quiet=True)
-    return train(options, place_from(typed), manners)
+    return train(options, place_from(typed), quiet(notes))
 
 
 def masks_in(path):

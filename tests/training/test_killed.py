@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from midway import SIGTERM, Midway
+from midway_runs import here, quiet, resume  # noqa: F401
 
 from prunetool.errors import CheckpointError, OptionError
 from prunetool.training.command_line import options_from, place_from
@@ -18,12 +19,7 @@ from prunetool.training.run import Manners, train
 STEPS = 5
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Midway.forget()
-    yield
-    Midway.forget()
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def run(*flags, notes=None, folder="out", **typed):
@@ -31,14 +27,7 @@ def run(*flags, notes=None, folder="out", **typed):
         "target": "midway:Midway", "accelerator": "cpu", "output": Path(folder), "max_epochs": 3,
         "monitor": "val_loss:min", **dict.fromkeys(flags, True), **typed,
     }  # fmt: skip
-    manners = Manners(note=(notes if notes is not None else []).append, quiet=True)
-    return train(options_from(typed), place_from(typed), manners)
-
-
-def resume(target="out", notes=None, **typed):
-    place = place_from({"target": target, "resume": True, **typed})
-    manners = Manners(note=(notes if notes is not None else []).append, quiet=True)
-    return train(place.resumed.options, place, manners)
+    return train(options_from(typed), place_from(typed), quiet(notes))
 
 
 def stopped_in(step, start=run, **values):

@@ -7,19 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from midway import SIGINT, SIGTERM, STEPS_AN_EPOCH, Midway
+from midway_runs import here, quiet, resume  # noqa: F401
 
-from prunetool.training.command_line import place_from
 from prunetool.training.interrupts import Terminated
 from prunetool.training.options import from_values
-from prunetool.training.run import Manners, Place, train
+from prunetool.training.run import Place, train
 
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Midway.forget()
-    yield
-    Midway.forget()
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def options_of(**values):
@@ -28,14 +22,7 @@ def options_of(**values):
 
 
 def run(folder, notes=None, **values):
-    manners = Manners(note=(notes if notes is not None else []).append, quiet=True)
-    return train(options_of(**values), Place(output=Path(folder)), manners)
-
-
-def resume(folder, notes=None, **values):
-    place = place_from({"target": str(folder), "resume": True, **values})
-    manners = Manners(note=(notes if notes is not None else []).append, quiet=True)
-    return train(place.resumed.options, place, manners)
+    return train(options_of(**values), Place(output=Path(folder)), quiet(notes))
 
 
 def stopped(at, start):
