@@ -15,11 +15,14 @@ from typing import IO
 SUPPORT = Path(__file__).parent
 ROOT = SUPPORT.parent.parent
 _CALL = """
-import importlib, sys
+import importlib, os, sys
 import torch.distributed as dist
 joined, module, name, *arguments = sys.argv[1:]
 if joined == "True":
-    dist.init_process_group("gloo")
+    # By a file: a store that rank 0 serves ends with it, while others may still look.
+    rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    store = dist.FileStore("store", count)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=count)
 getattr(importlib.import_module(module), name)(*arguments)
 if dist.is_initialized():
     dist.barrier()
