@@ -31,6 +31,7 @@ from prunetool.training.round_book import RoundBook
 from prunetool.training.round_options import rounds_of
 from prunetool.training.rounds import Rounds
 from prunetool.training.run_folder import RUNS, RunFolder, discard_unused, new_run_folder
+from prunetool.training.standing import Standing
 from prunetool.training.strategies import require_sharding
 from prunetool.training.targets import (
     BuiltModel,
@@ -60,6 +61,10 @@ class Manners:
     farewell: Note | None = None
     quiet: bool = False
     verbose: int = 0
+
+    def leave(self, line: str) -> None:
+        """Say where an interrupted run stands."""
+        (self.farewell or self.note)(line)
 
 
 @dataclass(frozen=True)
@@ -98,42 +103,47 @@ def train(options: TrainOptions, place: Place, manners: Manners) -> Outcome:
         source = resolve_target(options.target, model=options.model, app_dir=options.app_dir)
     # Anew: pytorch_lightning sets up its own logging when the target imports it.
     with only():
-        model = _build(source, options)
-        require_sharding(model.tree, model.module, options.strategy)
-        data = _data(model, options)
-        masks = {} if place.resumed else initial_masks(source.start, options, manners.note)
-        pruning = pruning_callback(options, masks=masks, verbose=manners.verbose)
-        rounds = rounds_of(options)
-        monitor = parse_monitor(options.monitor) if options.monitor else None
-        folder = _folder(source, options, place)
-        book = _book(rounds, monitor, place)
-        farewell = manners.farewell or manners.note
-        course = Course(
-            model=model,
-            data=data,
-            options=options,
-            pruning=pruning,
-            rounds=rounds,
-            book=book,
-            folder=folder,
-            crew=Crew(lambda: farewell(course.standing.in_words(folder))),
-            best=BestSoFar(monitor) if monitor else None,
-            table=_table(folder, rounds, place).add,
-            replacing=Replacing(folder),
-            write_config=lambda: write_config(folder.config, options),
-            first_only=[InitialWeights(source.start)] if source.start is not None else [],
-            quiet=manners.quiet,
-            is_new=place.resumed is None,
-            note=manners.note,
-        )
+        course = _course(source, options, place, manners)
         resumed = place.resumed.lines if place.resumed else ()
-        for line in (f"run folder {folder.path}, seed {options.seed}", *resumed, *rounds.lines):
+        head = f"run folder {course.folder.path}, seed {options.seed}"
+        for line in (head, *resumed, *course.rounds.lines):
             manners.note(line)
         _run(course, place, manners)
-        outcome = outcome_of(pruning, options, folder, book=book)
+        outcome = outcome_of(course.pruning, options, course.folder, book=course.book)
         if is_main():
-            write_events(folder.events, outcome.history)
+            write_events(course.folder.events, outcome.history)
         return outcome
+
+
+def _course(source: ModelSource, options: TrainOptions, place: Place, manners: Manners) -> Course:
+    """Build all that the fits of the run share, and make its folder."""
+    model = _build(source, options)
+    require_sharding(model.tree, model.module, options.strategy)
+    data = _data(model, options)
+    masks = {} if place.resumed else initial_masks(source.start, options, manners.note)
+    pruning = pruning_callback(options, masks=masks, verbose=manners.verbose)
+    rounds = rounds_of(options)
+    monitor = parse_monitor(options.monitor) if options.monitor else None
+    folder, standing = _folder(source, options, place), Standing()
+    return Course(
+        model=model,
+        data=data,
+        options=options,
+        pruning=pruning,
+        rounds=rounds,
+        book=_book(rounds, monitor, place),
+        folder=folder,
+        crew=Crew(lambda: manners.leave(standing.in_words(folder))),
+        best=BestSoFar(monitor) if monitor else None,
+        table=_table(folder, rounds, place).add,
+        replacing=Replacing(folder),
+        write_config=lambda: write_config(folder.config, options),
+        first_only=[InitialWeights(source.start)] if source.start is not None else [],
+        quiet=manners.quiet,
+        is_new=place.resumed is None,
+        note=manners.note,
+        standing=standing,
+    )
 
 
 def _run(course: Course, place: Place, manners: Manners) -> None:
@@ -144,7 +154,7 @@ def _run(course: Course, place: Place, manners: Manners) -> None:
     except (KeyboardInterrupt, Terminated):
         if is_main():
             course.replacing.settle()
-        (manners.farewell or manners.note)(course.standing.in_words(folder))
+        manners.leave(course.standing.in_words(folder))
         raise
     except PrunetoolError:
         if is_main():
