@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prunetool.checkpoints.lazy import dense
+from prunetool.checkpoints.lazy import MemoryTensor
 from prunetool.checkpoints.standins import Made
 from prunetool.errors import OutputError
 
@@ -54,7 +54,7 @@ def same_bits(one: Tensor, other: Tensor) -> bool:
 
 
 def _bits(tensor: Tensor) -> Tensor:
-    return dense(tensor).contiguous().reshape(-1).view(torch.uint8)
+    return MemoryTensor(tensor).read().reshape(-1).view(torch.uint8)
 
 
 def _children(place: str, value: Any) -> list[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from prunetool.checkpoints.safetensors_file import (
     write_safetensors,
 )
 from prunetool.checkpoints.sharding import index, index_path, shard_paths, shards
-from prunetool.checkpoints.tensors import NamedTensor, View
+from prunetool.checkpoints.tensors import NamedTensor
 from prunetool.checkpoints.writing import NewFile, check_target, write_atomically
 from prunetool.errors import CheckpointError, OptionError
 
@@ -130,7 +130,7 @@ def _new_names(names: Mapping[str, NamedTensor], prefix: str) -> dict[str, str]:
 
 def _first_of_tied(tensors: Mapping[str, NamedTensor]) -> tuple[list[str], dict[str, str]]:
     """Split names into the first of each tensor, and the others with the first that they mean."""
-    first: dict[View | str, str] = {}
+    first: dict[Hashable, str] = {}
     for name, tensor in tensors.items():
         first.setdefault(tensor.identity, name)
     kept = list(first.values())

@@ -7,7 +7,7 @@ one file: its tensors, and the state of its optimizers, are in memory until that
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from torch import Tensor
 
 from prunetool.checkpoints.comparing import require_same_tensors
 from prunetool.checkpoints.folding import Masks, fold, masks_among
+from prunetool.checkpoints.lazy import MemoryTensor
 from prunetool.checkpoints.masks import MaskKind, is_mask_state, prunetool_masks
 from prunetool.checkpoints.reader import WEIGHTS, Checkpoint
 from prunetool.checkpoints.sharded_optimizers import UnknownFormError, optimizer_states
-from prunetool.checkpoints.tensors import NamedTensor, View
+from prunetool.checkpoints.tensors import NamedTensor
 from prunetool.checkpoints.torch_zip import Archive, read_torch_zip, write_torch_zip
 from prunetool.checkpoints.writing import NewFile, check_target, write_atomically
 
@@ -153,12 +154,12 @@ def _materialised(stored: Mapping[str, Any], folded: Mapping[str, Any]) -> Any:
     """
     result: Any = copy.copy(stored)
     result.clear()
-    applied: dict[View | str, Tensor] = {}
+    applied: dict[Hashable, Tensor] = {}
     for name, value in folded.items():
         if not isinstance(value, NamedTensor):
             result[name] = value
-        elif isinstance(value.stored, Tensor) and not value.masks:
-            result[name] = value.stored
+        elif isinstance(value.stored, MemoryTensor) and not value.masks:
+            result[name] = value.stored.tensor
         else:
             if value.identity not in applied:
                 applied[value.identity] = _applied(value)
@@ -167,7 +168,8 @@ def _materialised(stored: Mapping[str, Any], folded: Mapping[str, Any]) -> Any:
 
 
 def _applied(tensor: NamedTensor) -> Tensor:
-    keeps_gradient = isinstance(tensor.stored, Tensor) and tensor.stored.requires_grad
+    stored = tensor.stored
+    keeps_gradient = isinstance(stored, MemoryTensor) and stored.tensor.requires_grad
     return tensor.read().requires_grad_(keeps_gradient)
 
 

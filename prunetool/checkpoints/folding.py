@@ -7,14 +7,14 @@ that is known by name anywhere holds for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
 from prunetool.checkpoints.layouts import plain_names
-from prunetool.checkpoints.lazy import Stored, is_stored_tensor
+from prunetool.checkpoints.lazy import LazyTensor, as_lazy
 from prunetool.checkpoints.masks import Mask, tensor_mask
-from prunetool.checkpoints.tensors import NamedTensor, View, view_of
+from prunetool.checkpoints.tensors import NamedTensor
 from prunetool.errors import CheckpointError
 from prunetool.suggest import did_you_mean
 
@@ -38,13 +38,16 @@ def fold(
     """
     places = plain_names(weights.keys())
     found: dict[str, list[Mask]] = {}
+    tensors: dict[str, LazyTensor] = {}
     for name, place in places.items():
-        if is_stored_tensor(weights[place.key]):
+        tensor = as_lazy(weights[place.key])
+        if tensor is not None:
+            tensors[name] = tensor
             beside = _mask_beside(weights, place.mask_key, path)
             found[name] = beside + list(masks.get(name.removeprefix(prefix), ()))
-    _share_between_tied({name: weights[places[name].key] for name in found}, found)
+    _share_between_tied(tensors, found)
     return {
-        name: NamedTensor(name, weights[place.key], tuple(found[name]))
+        name: NamedTensor(name, tensors[name], tuple(found[name]))
         if name in found
         else weights[place.key]
         for name, place in places.items()
@@ -71,21 +74,20 @@ def check_masks_have_tensors(masks: Masks, names: Mapping[str, Any], path: Path)
 def _mask_beside(weights: Mapping[str, Any], key: str | None, path: Path) -> list[Mask]:
     if key is None:
         return []
-    stored = weights[key]
-    if not is_stored_tensor(stored):
+    stored = as_lazy(weights[key])
+    if stored is None:
         raise CheckpointError(
-            f"{path}: mask {key}: expected a tensor, found a {type(stored).__name__}; "
+            f"{path}: mask {key}: expected a tensor, found a {type(weights[key]).__name__}; "
             "the file is inconsistent"
         )
     return [tensor_mask(key, stored, path)]
 
 
-def _share_between_tied(tensors: Mapping[str, Stored], masks: dict[str, list[Mask]]) -> None:
+def _share_between_tied(tensors: Mapping[str, LazyTensor], masks: dict[str, list[Mask]]) -> None:
     """Give every name of a tied tensor the masks of all its names, each once."""
-    of_view: dict[View, list[Mask]] = {}
+    of_tensor: dict[Hashable, list[Mask]] = {}
     for name, tensor in tensors.items():
-        view = view_of(tensor)
-        if view is not None:
-            shared = of_view.setdefault(view, [])
+        if tensor.elements:
+            shared = of_tensor.setdefault(tensor.identity, [])
             shared.extend(mask for mask in masks[name] if mask not in shared)
             masks[name] = shared

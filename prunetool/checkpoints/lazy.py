@@ -1,40 +1,103 @@
-"""A tensor that is not there yet: known by shape and dtype, read when asked, and not kept."""
+"""A tensor that is not there yet: known by shape and dtype, read piece by piece, never kept.
+
+Whatever container a tensor is in, it is read as ranges of its elements in row-major order. So a
+tensor larger than the memory can be counted, converted and written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import abc
+from collections.abc import Hashable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
+PIECE = 2**20  # elements that are in memory at once where a tensor is gone through; fits caches
 
-@dataclass(frozen=True, eq=False)
-class LazyTensor:
-    """A tensor of a container that has no mapped memory to look at.
 
-    Two names of one tensor (tied weights) have the same LazyTensor.
+class LazyTensor(abc.ABC):
+    """A tensor of a container. Two names of one tensor (tied weights) have equal ``identity``."""
+
+    def __init__(self, shape: torch.Size, dtype: torch.dtype) -> None:
+        self.shape = shape
+        self.dtype = dtype
+
+    @property
+    def elements(self) -> int:
+        """How many."""
+        return self.shape.numel()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values, stored densely."""
+        return self.elements * self.dtype.itemsize
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two tensors that are one in memory, and for no others."""
+        return id(self)
+
+    @abc.abstractmethod
+    def flat(self, start: int, stop: int) -> Tensor:
+        """Return the elements from ``start`` up to ``stop``, in row-major order.
+
+        Args:
+            start: the first element, from 0 on.
+            stop: behind the last one, at most ``elements``.
+
+        Returns:
+            A new one-dimensional tensor, which the caller may change.
+
+        Raises:
+            CheckpointError: if the file cannot be read.
+        """
+
+    def read(self) -> Tensor:
+        """Return all values as a new tensor of the shape."""
+        return self.flat(0, self.elements).reshape(self.shape)
+
+
+class MemoryTensor(LazyTensor):
+    """A tensor that is in memory, or mapped, already.
 
     Attributes:
-        read: returns all values as a new tensor, and raises CheckpointError if it cannot.
+        tensor: it, as it was given; quantized ones and sparse layouts read as dense values.
     """
 
-    shape: torch.Size
-    dtype: torch.dtype
-    read: Callable[[], Tensor]
+    def __init__(self, tensor: Tensor) -> None:
+        dtype = torch.float32 if tensor.is_quantized else tensor.dtype
+        super().__init__(tensor.shape, dtype)
+        self.tensor = tensor
+
+    @property
+    def identity(self) -> Hashable:
+        """Which memory it looks at."""
+        it = self.tensor
+        if it.layout != torch.strided or it.numel() == 0 or it.device.type == "meta":
+            return id(it)
+        place = it.untyped_storage().data_ptr(), int(it.storage_offset())
+        return *place, tuple(it.shape), it.stride()
+
+    def flat(self, start: int, stop: int) -> Tensor:
+        """Return a copy of a range of elements."""
+        return self._dense().reshape(-1)[start:stop].clone()
+
+    def _dense(self) -> Tensor:
+        tensor = self.tensor.detach()
+        if tensor.is_quantized:
+            return tensor.dequantize()
+        return tensor if tensor.layout == torch.strided else tensor.to_dense()
 
 
-Stored = Tensor | LazyTensor
+def as_lazy(value: Any) -> LazyTensor | None:
+    """Take a value of a container for a tensor, if it is one."""
+    if isinstance(value, Tensor):
+        return MemoryTensor(value)
+    return value if isinstance(value, LazyTensor) else None
 
 
-def is_stored_tensor(value: object) -> bool:
-    """Say whether ``value`` is a tensor of a file, mapped or still to be read."""
-    return isinstance(value, Tensor | LazyTensor)
-
-
-def dense(stored: Stored) -> Tensor:
-    """Return an ordinary tensor: without gradient, not quantized, not of a sparse layout."""
-    tensor = stored.read() if isinstance(stored, LazyTensor) else stored.detach()
-    if tensor.is_quantized:
-        return tensor.dequantize()
-    return tensor if tensor.layout == torch.strided else tensor.to_dense()
+def ranges(elements: int, piece: int = PIECE) -> Iterator[tuple[int, int]]:
+    """Cut ``elements`` into ranges of ``piece``, a multiple of 8 so that bits stay in bytes."""
+    for start in range(0, elements, piece):
+        yield start, min(start + piece, elements)

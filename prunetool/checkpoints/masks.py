@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prunetool.checkpoints.lazy import Stored, dense
+from prunetool.checkpoints.lazy import LazyTensor, as_lazy
 from prunetool.errors import CheckpointError
-from prunetool.pruning.bits import unpack_bits
+from prunetool.pruning.bits import BITS_A_BYTE, unpack_range
 
 MARKER = "prunetool"  # in the state that prunetool's callback leaves in a checkpoint
 SCHEMA = 1
@@ -32,27 +32,32 @@ class Mask:
 
     Attributes:
         kind: who wrote it.
-        read: returns a bool tensor of the shape of the masked tensor, True where an element is
-            kept; reads from the file only now, and raises CheckpointError if it is no mask.
+        flat: given the shape of the masked tensor and a range of its elements in row-major
+            order, returns a new one-dimensional bool tensor, True where an element is kept;
+            reads from the file only now, and raises CheckpointError if it is no mask.
     """
 
     kind: MaskKind
-    read: Callable[[torch.Size], Tensor]
+    flat: Callable[[torch.Size, int, int], Tensor]
+
+    def read(self, shape: torch.Size) -> Tensor:
+        """Return the whole mask of a tensor of ``shape``."""
+        return self.flat(shape, 0, shape.numel()).reshape(shape)
 
 
-def tensor_mask(key: str, stored: Stored, path: Path) -> Mask:
+def tensor_mask(key: str, stored: LazyTensor, path: Path) -> Mask:
     """Take a tensor of zeros and ones, of any dtype, for a mask.
 
     ``key`` and ``path`` say in error messages where it is.
     """
 
-    def read(shape: torch.Size) -> Tensor:
+    def flat(shape: torch.Size, start: int, stop: int) -> Tensor:
         if stored.shape != shape:
             raise CheckpointError(
                 f"{path}: mask {key}: expected the shape {list(shape)} of its tensor, "
                 f"found {list(stored.shape)}; the file is inconsistent"
             )
-        values = dense(stored)
+        values = stored.flat(start, stop)
         kept = values != 0
         if not torch.equal(kept, values == 1) and stored.dtype != torch.bool:
             raise CheckpointError(
@@ -61,7 +66,7 @@ def tensor_mask(key: str, stored: Stored, path: Path) -> Mask:
             )
         return kept
 
-    return Mask(MaskKind.TORCH, read)
+    return Mask(MaskKind.TORCH, flat)
 
 
 def prunetool_masks(content: Any, path: Path) -> dict[str, list[Mask]]:
@@ -102,22 +107,30 @@ def _is_packed(entry: Any) -> bool:
     return (
         isinstance(entry, dict)
         and isinstance(entry.get("shape"), list | tuple)
-        and isinstance(entry.get("bits"), Tensor)
+        and as_lazy(entry.get("bits")) is not None
     )
 
 
 def _packed_mask(name: str, entry: dict[str, Any], path: Path) -> Mask:
-    def read(shape: torch.Size) -> Tensor:
+    bits = as_lazy(entry["bits"])
+    assert bits is not None
+
+    def flat(shape: torch.Size, start: int, stop: int) -> Tensor:
         if tuple(entry["shape"]) != tuple(shape):
             raise CheckpointError(
                 f"{path}: mask of {name}: expected the shape {list(shape)} of its tensor, "
                 f"found {list(entry['shape'])}; the file is inconsistent"
             )
-        try:
-            return unpack_bits(entry["bits"], shape)
-        except ValueError as error:
+        if bits.dtype != torch.uint8 or len(bits.shape) != 1 or bits.elements != _bytes(shape):
             raise CheckpointError(
-                f"{path}: mask of {name}: {error}; the file is inconsistent"
-            ) from error
+                f"{path}: mask of {name}: expected {_bytes(shape)} bytes for a mask of shape "
+                f"{list(shape)}, found {bits.dtype} of shape {list(bits.shape)}; "
+                "the file is inconsistent"
+            )
+        return unpack_range(bits.flat, start, stop)
 
-    return Mask(MaskKind.PRUNETOOL, read)
+    return Mask(MaskKind.PRUNETOOL, flat)
+
+
+def _bytes(shape: torch.Size) -> int:
+    return -(-shape.numel() // BITS_A_BYTE)

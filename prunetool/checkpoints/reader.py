@@ -12,7 +12,7 @@ import torch
 
 from prunetool.checkpoints.containers import Container, container_of
 from prunetool.checkpoints.folding import check_masks_have_tensors, fold
-from prunetool.checkpoints.lazy import is_stored_tensor
+from prunetool.checkpoints.lazy import as_lazy
 from prunetool.checkpoints.locating import locate_checkpoint
 from prunetool.checkpoints.masks import MARKER, MaskKind, prunetool_masks
 from prunetool.checkpoints.sharded_files import ShardFiles
@@ -100,7 +100,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """
     found = locate_checkpoint(path)
     checkpoint = _open_folder(found) if found.is_dir() else _open_file(found)
-    if not any(is_stored_tensor(value) for value in checkpoint.weights.values()):
+    if not any(as_lazy(value) is not None for value in checkpoint.weights.values()):
         raise CheckpointError(
             f"{found}: no tensors inside: expected a Lightning checkpoint or a state_dict, "
             f"found {_summary(checkpoint.content)}"

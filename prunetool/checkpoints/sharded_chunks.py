@@ -8,6 +8,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
+from prunetool.checkpoints.lazy import LazyTensor
 from prunetool.checkpoints.sharded_index import Chunk, TensorEntry
 from prunetool.errors import CheckpointError
 
@@ -56,6 +57,54 @@ def assemble(entry: TensorEntry, read: Callable[[Chunk], Tensor]) -> Tensor:
         )
         whole[block] = read(chunk)
     return whole
+
+
+class ChunkedTensor(LazyTensor):
+    """A tensor in chunks; at most one of them is in memory, where all are cut along dimension 0.
+
+    Args:
+        read: returns the values of one chunk, of the chunk's shape and the entry's dtype.
+    """
+
+    def __init__(self, entry: TensorEntry, read: Callable[[Chunk], Tensor]) -> None:
+        super().__init__(entry.shape, entry.dtype)
+        self._entry = entry
+        self._read = read
+        self._blocks = _blocks(entry)
+        self._last: tuple[int, Tensor] | None = None  # the block that was read last
+
+    def flat(self, start: int, stop: int) -> Tensor:
+        """Read a range of elements; going through them in order reads each chunk once."""
+        parts = []
+        for number, (first, end, _) in enumerate(self._blocks):
+            if first < stop and start < end:
+                values = self._block(number)
+                parts.append(values[max(start - first, 0) : min(stop, end) - first])
+        if stop == self.elements:
+            self._last = None
+        return torch.cat(parts) if parts else torch.empty(0, dtype=self.dtype)
+
+    def _block(self, number: int) -> Tensor:
+        if self._last is None or self._last[0] != number:
+            self._last = None  # before the next one is in memory
+            chunk = self._blocks[number][2]
+            values = assemble(self._entry, self._read) if chunk is None else self._read(chunk)
+            self._last = number, values.reshape(-1)
+        return self._last[1]
+
+
+def _blocks(entry: TensorEntry) -> list[tuple[int, int, Chunk | None]]:
+    """List chunks that are ranges of elements; one block without a chunk stands for all of them."""
+    chunks = sorted((it for it in entry.chunks if it.elements), key=lambda it: it.offsets)
+    if not chunks:
+        return []
+    if any(tuple(chunk.sizes[1:]) != tuple(entry.shape[1:]) for chunk in chunks):
+        return [(0, entry.shape.numel(), None)]
+    row = entry.shape[1:].numel()
+    starts = [chunk.offsets[0] * row if chunk.offsets else 0 for chunk in chunks]
+    return [
+        (start, start + chunk.elements, chunk) for start, chunk in zip(starts, chunks, strict=True)
+    ]
 
 
 def _is_inside(chunk: Chunk, shape: Sequence[int]) -> bool:

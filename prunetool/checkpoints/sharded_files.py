@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from prunetool.checkpoints.containers import Container, container_of
-from prunetool.checkpoints.sharded_chunks import assemble, check_chunks
+from prunetool.checkpoints.lazy import LazyTensor
+from prunetool.checkpoints.sharded_chunks import ChunkedTensor, check_chunks
 from prunetool.checkpoints.sharded_index import Chunk, FolderIndex, Region, TensorEntry
 from prunetool.checkpoints.torch_blob import BlobError, read_blob
 from prunetool.errors import CheckpointError
@@ -47,11 +48,15 @@ class ShardFiles:
         """Return any entry."""
         return self.read_object(key) if self.index.entries[key] is None else self.read_tensor(key)
 
-    def read_tensor(self, key: str) -> Tensor:
-        """Return all values of a tensor, from all chunks."""
+    def tensor(self, key: str) -> LazyTensor:
+        """Return a tensor, to be read later."""
         entry = self.index.entries[key]
         assert entry is not None
-        return assemble(entry, lambda chunk: self._read_chunk(key, entry, chunk))
+        return ChunkedTensor(entry, lambda chunk: self._read_chunk(key, entry, chunk))
+
+    def read_tensor(self, key: str) -> Tensor:
+        """Return all values of a tensor, from all chunks."""
+        return self.tensor(key).read()
 
     def read_object(self, key: str) -> Any:
         """Return an entry that is no tensor; objects of unknown classes are stand-ins."""

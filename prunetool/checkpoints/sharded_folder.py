@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,7 @@ def _weights(files: ShardFiles) -> dict[str, Any]:
         elif entry is None:
             weights[name] = files.read_object(key)
         else:
-            weights[name] = LazyTensor(entry.shape, entry.dtype, partial(files.read_tensor, key))
+            weights[name] = files.tensor(key)
     for name, parts in apart.items():
         weights[name] = _put_together(files, parts)
     return weights

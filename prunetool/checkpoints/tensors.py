@@ -1,16 +1,15 @@
-"""A tensor of a file: known by name, shape and dtype at once, read when asked."""
+"""A tensor of a file: known by name, shape and dtype at once, read when asked, masks applied."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from prunetool.checkpoints.lazy import LazyTensor, Stored, dense
+from prunetool.checkpoints.lazy import LazyTensor
 from prunetool.checkpoints.masks import Mask, MaskKind
-
-View = tuple[int, int, tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -19,12 +18,12 @@ class NamedTensor:
 
     Attributes:
         name: its fully qualified name, without what a pruning layout adds.
-        stored: the values as the file has them, mapped or lazy, and not read yet.
+        stored: the values as the file has them, not read yet.
         masks: what is to be applied to them; an element that any of them removes counts as zero.
     """
 
     name: str
-    stored: Stored
+    stored: LazyTensor
     masks: tuple[Mask, ...] = ()
 
     @property
@@ -38,9 +37,14 @@ class NamedTensor:
         return self.stored.dtype
 
     @property
+    def elements(self) -> int:
+        """How many."""
+        return self.stored.elements
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the values, stored densely."""
-        return self.shape.numel() * self.dtype.itemsize
+        return self.stored.nbytes
 
     @property
     def kinds(self) -> set[MaskKind]:
@@ -48,27 +52,25 @@ class NamedTensor:
         return {mask.kind for mask in self.masks}
 
     @property
-    def identity(self) -> View | str:
+    def identity(self) -> Hashable:
         """Equal for two tensors that are one in memory (tied weights), and for no others."""
-        return view_of(self.stored) or self.name
+        return self.stored.identity if self.elements else self.name
+
+    def flat(self, start: int, stop: int) -> Tensor:
+        """Return a range of elements in row-major order, masked ones set to zero.
+
+        Raises:
+            CheckpointError: if a mask is not one, does not fit, or the file cannot be read.
+        """
+        values = self.stored.flat(start, stop)
+        for mask in self.masks:
+            values.masked_fill_(mask.flat(self.shape, start, stop).logical_not_(), 0)
+        return values
 
     def read(self) -> Tensor:
-        """Return the values with masked elements set to zero; never a tensor to change in place.
+        """Return all values with masked elements set to zero, as a new tensor.
 
         Raises:
             CheckpointError: if a mask is not one, or does not fit.
         """
-        values = dense(self.stored)
-        for mask in self.masks:
-            values = values.masked_fill(~mask.read(self.shape), 0)
-        return values
-
-
-def view_of(tensor: Stored) -> View | None:
-    """Tell which memory a tensor looks at; None where that has no meaning."""
-    if isinstance(tensor, LazyTensor):
-        return id(tensor), 0, tuple(tensor.shape), ()
-    if tensor.layout != torch.strided or tensor.numel() == 0 or tensor.device.type == "meta":
-        return None
-    storage = tensor.untyped_storage().data_ptr()
-    return storage, int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride()
+        return self.flat(0, self.elements).reshape(self.shape)

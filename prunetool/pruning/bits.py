@@ -7,12 +7,12 @@ bits of the last byte are 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-_BITS_A_BYTE = 8
+BITS_A_BYTE = 8
 
 
 def pack_bits(mask: Tensor) -> Tensor:
@@ -22,10 +22,10 @@ def pack_bits(mask: Tensor) -> Tensor:
         A one-dimensional uint8 tensor on the CPU.
     """
     flat = mask.detach().reshape(-1).to(device="cpu", dtype=torch.uint8)
-    padding = -flat.numel() % _BITS_A_BYTE
-    rows = torch.nn.functional.pad(flat, (0, padding)).view(-1, _BITS_A_BYTE)
+    padding = -flat.numel() % BITS_A_BYTE
+    rows = torch.nn.functional.pad(flat, (0, padding)).view(-1, BITS_A_BYTE)
     packed = torch.zeros(rows.shape[0], dtype=torch.uint8)
-    for bit in range(_BITS_A_BYTE):
+    for bit in range(BITS_A_BYTE):
         packed |= rows[:, bit] << bit
     return packed
 
@@ -40,12 +40,26 @@ def unpack_bits(packed: Tensor, shape: Sequence[int]) -> Tensor:
         ValueError: if ``packed`` does not have exactly the bytes that ``shape`` needs.
     """
     numel = int(torch.Size(shape).numel())
-    expected = -(-numel // _BITS_A_BYTE)
+    expected = -(-numel // BITS_A_BYTE)
     if packed.dtype != torch.uint8 or packed.dim() != 1 or packed.numel() != expected:
         raise ValueError(
             f"expected {expected} bytes for a mask of shape {tuple(shape)}, "
             f"got {packed.dtype} of shape {tuple(packed.shape)}"
         )
-    bits = torch.arange(_BITS_A_BYTE, dtype=torch.uint8)
-    unpacked = (packed.cpu().unsqueeze(1) >> bits) & 1
-    return unpacked.reshape(-1)[:numel].to(torch.bool).view(tuple(shape))
+    return unpack_range(lambda start, stop: packed[start:stop].cpu(), 0, numel).view(tuple(shape))
+
+
+def unpack_range(read: Callable[[int, int], Tensor], start: int, stop: int) -> Tensor:
+    """Undo :func:`pack_bits` for the elements from ``start`` up to ``stop``.
+
+    Args:
+        read: returns a range of the packed bytes.
+
+    Returns:
+        A new one-dimensional bool tensor.
+    """
+    first = start // BITS_A_BYTE
+    packed = read(first, -(-stop // BITS_A_BYTE))
+    bits = torch.arange(BITS_A_BYTE, dtype=torch.uint8)
+    unpacked = (packed.unsqueeze(1) >> bits).bitwise_and_(1).view(torch.bool).reshape(-1)
+    return unpacked[start - first * BITS_A_BYTE : stop - first * BITS_A_BYTE]
