@@ -13,13 +13,15 @@ from prunetool._version import __version__
 
 if TYPE_CHECKING:
     from prunetool.callback import ModelPruning
+    from prunetool.checkpoints.sparse.loading import load_sparse
     from prunetool.errors import PrunetoolError
 
-__all__ = ["ModelPruning", "PrunetoolError", "__version__"]
+__all__ = ["ModelPruning", "PrunetoolError", "__version__", "load_sparse"]
 
 _HOMES = {
     "ModelPruning": "prunetool.callback",
     "PrunetoolError": "prunetool.errors",
+    "load_sparse": "prunetool.checkpoints.sparse.loading",
 }
 
 

@@ -7,11 +7,11 @@ that is known by name anywhere holds for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from prunetool.checkpoints.layouts import plain_names
+from prunetool.checkpoints.layouts import masks_without_partner, plain_names
 from prunetool.checkpoints.lazy import LazyTensor, as_lazy
 from prunetool.checkpoints.masks import Mask, tensor_mask
 from prunetool.checkpoints.tensors import NamedTensor
@@ -36,6 +36,7 @@ def fold(
         By plain name, in the file's order: a NamedTensor for each tensor, any other value
         as it is. A tensor that shares its memory with a masked one has the same masks.
     """
+    _require_partners(weights, path)
     places = plain_names(weights.keys())
     found: dict[str, list[Mask]] = {}
     tensors: dict[str, LazyTensor] = {}
@@ -43,7 +44,7 @@ def fold(
         tensor = as_lazy(weights[place.key])
         if tensor is not None:
             tensors[name] = tensor
-            beside = _mask_beside(weights, place.mask_key, path)
+            beside = _masks_beside(weights, place.mask_keys, path)
             found[name] = beside + list(masks.get(name.removeprefix(prefix), ()))
     _share_between_tied(tensors, found)
     return {
@@ -57,7 +58,7 @@ def fold(
 def masks_among(weights: Mapping[str, Any], path: Path) -> dict[str, list[Mask]]:
     """Find the masks that are stored beside their tensors, by plain parameter name."""
     places = plain_names(weights.keys())
-    beside = {name: _mask_beside(weights, place.mask_key, path) for name, place in places.items()}
+    beside = {name: _masks_beside(weights, place.mask_keys, path) for name, place in places.items()}
     return {name: masks for name, masks in beside.items() if masks}
 
 
@@ -71,16 +72,26 @@ def check_masks_have_tensors(masks: Masks, names: Mapping[str, Any], path: Path)
             )
 
 
-def _mask_beside(weights: Mapping[str, Any], key: str | None, path: Path) -> list[Mask]:
-    if key is None:
-        return []
-    stored = as_lazy(weights[key])
-    if stored is None:
+def _require_partners(weights: Mapping[str, Any], path: Path) -> None:
+    for key in masks_without_partner(weights.keys()):
         raise CheckpointError(
-            f"{path}: mask {key}: expected a tensor, found a {type(weights[key]).__name__}; "
-            "the file is inconsistent"
+            f"{path}: mask {key}: expected the tensor that it masks, found neither "
+            f"{key.removesuffix('_mask')}_orig nor {key.removesuffix('_mask')}; the file is "
+            "inconsistent: if it is no mask, rename it"
         )
-    return [tensor_mask(key, stored, path)]
+
+
+def _masks_beside(weights: Mapping[str, Any], keys: Iterable[str], path: Path) -> list[Mask]:
+    found = []
+    for key in keys:
+        stored = as_lazy(weights[key])
+        if stored is None:
+            raise CheckpointError(
+                f"{path}: mask {key}: expected a tensor, found a {type(weights[key]).__name__}; "
+                "the file is inconsistent"
+            )
+        found.append(tensor_mask(key, stored, path))
+    return found
 
 
 def _share_between_tied(tensors: Mapping[str, LazyTensor], masks: dict[str, list[Mask]]) -> None:

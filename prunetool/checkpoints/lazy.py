@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-PIECE = 2**20  # elements that are in memory at once where a tensor is gone through; fits caches
+PIECE = 2**18  # elements that are in memory at once where a tensor is gone through; fits caches
 
 
 class LazyTensor(abc.ABC):
@@ -69,6 +69,7 @@ class MemoryTensor(LazyTensor):
         dtype = torch.float32 if tensor.is_quantized else tensor.dtype
         super().__init__(tensor.shape, dtype)
         self.tensor = tensor
+        self._flat: Tensor | None = None
 
     @property
     def identity(self) -> Hashable:
@@ -80,8 +81,14 @@ class MemoryTensor(LazyTensor):
         return *place, tuple(it.shape), it.stride()
 
     def flat(self, start: int, stop: int) -> Tensor:
-        """Return a copy of a range of elements."""
-        return self._dense().reshape(-1)[start:stop].clone()
+        """Return a copy of a range of elements; all are copied if they are in another order."""
+        flat = self._flat  # which another thread may forget
+        if flat is None:
+            flat = self._flat = self._dense().reshape(-1)
+        values = flat[start:stop].clone()
+        if stop == self.elements:
+            self._flat = None
+        return values
 
     def _dense(self) -> Tensor:
         tensor = self.tensor.detach()

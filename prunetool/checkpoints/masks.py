@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from prunetool.checkpoints.lazy import LazyTensor, as_lazy
+from prunetool.checkpoints.nonzeros import SAME_WIDTH, UNKNOWN_TO_NUMPY
+from prunetool.checkpoints.packed_bits import unpack_range
 from prunetool.errors import CheckpointError
-from prunetool.pruning.bits import BITS_A_BYTE, unpack_range
+from prunetool.pruning.bits import BITS_A_BYTE
 
 MARKER = "prunetool"  # in the state that prunetool's callback leaves in a checkpoint
 SCHEMA = 1
@@ -45,6 +48,19 @@ class Mask:
         return self.flat(shape, 0, shape.numel()).reshape(shape)
 
 
+def zero_removed(values: Tensor, kept: Tensor) -> None:
+    """Set the elements of ``values`` that are not ``kept`` to +0.0, in place.
+
+    By multiplying their bits: ``masked_fill_`` decides for each element, and is 15 times as slow
+    where the decisions cannot be foreseen.
+    """
+    width = SAME_WIDTH.get(values.dtype.itemsize)
+    if width is None:
+        values.masked_fill_(~kept, 0)
+    else:
+        values.view(width).mul_(kept)
+
+
 def tensor_mask(key: str, stored: LazyTensor, path: Path) -> Mask:
     """Take a tensor of zeros and ones, of any dtype, for a mask.
 
@@ -57,9 +73,8 @@ def tensor_mask(key: str, stored: LazyTensor, path: Path) -> Mask:
                 f"{path}: mask {key}: expected the shape {list(shape)} of its tensor, "
                 f"found {list(stored.shape)}; the file is inconsistent"
             )
-        values = stored.flat(start, stop)
-        kept = values != 0
-        if not torch.equal(kept, values == 1) and stored.dtype != torch.bool:
+        kept = _kept(stored.flat(start, stop))
+        if kept is None:
             raise CheckpointError(
                 f"{path}: mask {key}: expected only 0 and 1, found other values; "
                 "if it is no mask, rename it or its partner"
@@ -67,6 +82,18 @@ def tensor_mask(key: str, stored: LazyTensor, path: Path) -> Mask:
         return kept
 
     return Mask(MaskKind.TORCH, flat)
+
+
+def _kept(values: Tensor) -> Tensor | None:
+    """Return where a mask is 1; None if it is anything but 0 elsewhere.
+
+    By numpy, which is ten times as fast as torch on a piece in one thread.
+    """
+    if values.dtype == torch.bool:
+        return values
+    known = values.numpy() if values.dtype not in UNKNOWN_TO_NUMPY else values.float().numpy()
+    kept = known == 1
+    return torch.from_numpy(kept) if np.array_equal(kept, known != 0) else None
 
 
 def prunetool_masks(content: Any, path: Path) -> dict[str, list[Mask]]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from prunetool.checkpoints.lazy import LazyTensor
-from prunetool.checkpoints.masks import Mask, MaskKind
+from prunetool.checkpoints.masks import Mask, MaskKind, zero_removed
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class NamedTensor:
         """
         values = self.stored.flat(start, stop)
         for mask in self.masks:
-            values.masked_fill_(mask.flat(self.shape, start, stop).logical_not_(), 0)
+            zero_removed(values, mask.flat(self.shape, start, stop))
         return values
 
     def read(self) -> Tensor:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from prunetool.checkpoints.folders import replace_folder, sync_folder
+from prunetool.checkpoints.syncing import Syncing
+from prunetool.checkpoints.terminating import cleaning_up_at_sigterm
 from prunetool.errors import OutputError
 
 _FOLLOWS_UMASK = 0o666
+_CANNOT_SET_ASIDE = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 @dataclass(frozen=True)
@@ -24,11 +29,15 @@ class NewFile:
         target: where it is to appear.
         write: writes the content to a file opened for writing.
         check: reads the finished temporary file back and raises OutputError if it is not right.
+        complete: writes what is known only after all files were written, into this one.
+        size: bytes that are set aside before anything is written; 0 for none.
     """
 
     target: Path
     write: Callable[[BinaryIO], object]
     check: Callable[[Path], object] = lambda _: None
+    complete: Callable[[BinaryIO], object] | None = None
+    size: int = 0
 
 
 def check_target(target: Path, *, source: Path, force: bool) -> None:
@@ -60,12 +69,20 @@ def _check_target(target: Path, source: Path, force: bool) -> None:
 def write_atomically(*files: NewFile) -> None:
     """Write all files beside their targets, check them, and only then rename them all.
 
+    Files are brought to the disk while the next one is written, and while they are checked.
+
     Permissions follow the umask. Whatever goes wrong before the renaming leaves the targets as
-    they were, and nothing else behind.
+    they were, and nothing else behind. A disk that is too small is noticed first, where the file
+    system can set space aside.
 
     Raises:
         OutputError: if a file cannot be written, or does not read back as what was written.
     """
+    with cleaning_up_at_sigterm():
+        _write_all(files)
+
+
+def _write_all(files: Sequence[NewFile]) -> None:
     written: list[tuple[Path, Path]] = []
     try:
         for file in files:
@@ -73,8 +90,15 @@ def write_atomically(*files: NewFile) -> None:
             target = Path(os.path.realpath(file.target))
             temporary = target.with_name(f".prunetool-{secrets.token_hex(4)}.tmp")
             written.append((temporary, target))
-            _write(file.write, temporary, os.O_EXCL)
-            file.check(temporary)
+            _create(temporary, file.size)
+        with Syncing() as disk:
+            for file, (temporary, _) in zip(files, written, strict=True):
+                _write(file.write, temporary, 0, disk)
+            for file, (temporary, _) in zip(files, written, strict=True):
+                if file.complete is not None:
+                    _write(file.complete, temporary, 0, disk)
+                file.check(temporary)
+            disk.wait()
         for temporary, target in written:
             _rename(temporary, target)
     except OSError as error:
@@ -134,19 +158,64 @@ def _cannot_write(target: Path, error: OSError) -> OutputError:
     return OutputError(f"{target}: cannot be written: {reason}; free space or choose another -o")
 
 
-def _write(write: Callable[[BinaryIO], object], temporary: Path, exclusive: int = 0) -> None:
-    flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | exclusive
-    descriptor = os.open(temporary, flags, _FOLLOWS_UMASK)
+def set_aside(descriptor: int, size: int) -> None:
+    """Take ``size`` bytes of the disk for an open file at once, where the file system can.
+
+    A disk that is too small is then noticed before the work, and the writing is faster.
+
+    Raises:
+        OSError: if there is not as much.
+    """
+    try:
+        if size and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in _CANNOT_SET_ASIDE:
+            raise
+
+
+def write_at(file: IO[bytes], position: int, content: bytes | bytearray | memoryview) -> int:
+    """Write all of ``content`` at a place, and return where it ends.
+
+    Past Python's buffer, so that several threads can at once; not to a file in memory.
+    """
+    if isinstance(file, io.BytesIO):
+        file.seek(position)
+        return position + file.write(content)
+    with memoryview(content) as rest:
+        done = 0
+        while done < len(rest):
+            done += os.pwrite(file.fileno(), rest[done:], position + done)
+    return position + len(content)
+
+
+def _create(temporary: Path, size: int) -> None:
+    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL, _FOLLOWS_UMASK)
+    try:
+        set_aside(descriptor, size)
+    finally:
+        os.close(descriptor)
+
+
+def _write(
+    write: Callable[[BinaryIO], object],
+    temporary: Path,
+    create: int = os.O_CREAT | os.O_TRUNC,
+    disk: Syncing | None = None,
+) -> None:
+    """Write a file and bring it to the disk; without waiting for that, if there is a ``disk``."""
+    descriptor = os.open(temporary, os.O_WRONLY | create, _FOLLOWS_UMASK)
     with os.fdopen(descriptor, "wb") as stream:
         try:
-            write(stream)
+            with contextlib.nullcontext() if disk is None else disk.during(descriptor):
+                write(stream)
         except RuntimeError as error:
             cause = _hidden_by(error)
             if cause is not None:
                 raise cause from None
             raise
         stream.flush()
-        os.fsync(stream.fileno())
+        (os.fsync if disk is None else disk.sync)(stream.fileno())
 
 
 def _hidden_by(error: BaseException) -> BaseException | None:

@@ -92,7 +92,12 @@ def _one_line(error: Exception) -> str:
     context = getattr(error, "ctx", None)
     if context is not None:
         message = f"{message.rstrip('.')} (see '{context.command_path} --help')"
-    return "error: " + " ".join(message.split())
+    return "error: " + "".join(map(_escaped, " ".join(message.split())))
+
+
+def _escaped(character: str) -> str:
+    """Show what would change the terminal, where a message quotes a file from a stranger."""
+    return character if character.isprintable() else ascii(character)[1:-1]
 
 
 def _print_user_traceback(error: UserCodeError) -> None:

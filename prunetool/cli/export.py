@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prunetool.cli.options import CheckpointArgument, Exclude, Force, Include
+from prunetool.cli.options import (
+    CheckpointArgument,
+    Exclude,
+    Force,
+    Include,
+    Trust,
+    compute_in_one_thread,
+)
 from prunetool.cli.output import Output
-from prunetool.errors import OptionError
 
 if TYPE_CHECKING:
     from prunetool.checkpoints.export import Exported
+    from prunetool.checkpoints.sparse.choice import Sizes
 
 
 class Format(enum.StrEnum):
@@ -45,11 +52,15 @@ def _command(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="OUT", help="STEM.safetensors beside the input by default."
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="STEM.safetensors (STEM.sparse.safetensors) beside the input by default.",
         ),
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help="sparse is not available yet.")
+        Format,
+        typer.Option("--format", help="sparse: zeros take one bit, and only prunetool reads it."),
     ] = Format.DENSE,
     dtype: Annotated[
         Dtype | None, typer.Option(help="Convert floating tensors; kept as they are by default.")
@@ -59,10 +70,15 @@ def _command(
     ] = "",
     include: Include = None,
     exclude: Exclude = None,
+    untie: Annotated[
+        bool,
+        typer.Option("--untie", help="Write tied weights once for each name, not once in all."),
+    ] = False,
     max_shard_size: Annotated[
         str, typer.Option(metavar="SIZE", help="Bytes of weights in one file.")
     ] = "5GB",
     force: Force = False,
+    trust: Trust = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the paths of the output only.")
     ] = False,
@@ -71,31 +87,61 @@ def _command(
 
     Globs are for the names in the checkpoint, before --strip-prefix.
     """
-    if form is Format.SPARSE:
-        raise OptionError("--format sparse: not available yet; use dense")
     import torch
 
-    from prunetool.checkpoints.export import Selection, export
+    from prunetool.checkpoints.export import bytes_to_go_through, export
     from prunetool.checkpoints.reader import open_checkpoint
-    from prunetool.checkpoints.sharding import parse_size
+    from prunetool.checkpoints.safetensors_files.sharding import parse_size
+    from prunetool.checkpoints.selection import Selection
+    from prunetool.cli.working import working
 
     selection = Selection(
         include=include or (),
         exclude=exclude or (),
         strip_prefix=strip_prefix,
         dtype=None if dtype is None else getattr(torch, dtype),
+        untie=untie,
     )
     largest = parse_size(max_shard_size)
-    checkpoint = open_checkpoint(ckpt)
-    exported = export(checkpoint, output, selection=selection, largest_shard=largest, force=force)
-    _show(exported, checkpoint.path, Output(quiet=quiet))
+    compute_in_one_thread()
+    terminal = Output(quiet=quiet)
+    sparse = form is Format.SPARSE
+    checkpoint = open_checkpoint(ckpt, trust=trust)
+    total = bytes_to_go_through(checkpoint, selection, sparse=sparse)
+    with working(terminal, f"exporting {checkpoint.path}", total) as advance:
+        exported = export(
+            checkpoint,
+            output,
+            given=ckpt,
+            selection=selection,
+            sparse=sparse,
+            largest_shard=largest,
+            force=force,
+            advance=advance,
+        )
+    _show(exported, checkpoint.path, terminal)
 
 
 def _show(exported: Exported, source: Path, output: Output) -> None:
     for path in exported.paths:
         output.line(str(path) if output.quiet else f"wrote {path} ({path.stat().st_size} bytes)")
-    if not output.quiet:
-        output.line(
-            f"before {exported.input_bytes} bytes ({source}, {exported.weight_bytes} of them "
-            f"weights) after {exported.output_bytes} bytes in {exported.tensors} tensors"
-        )
+    if output.quiet:
+        return
+    for path in exported.removed:
+        output.line(f"removed {path} of an older export")
+    output.line(
+        f"before {exported.input_bytes} bytes ({source}, {exported.weight_bytes} of them "
+        f"weights) after {exported.output_bytes} bytes in {exported.tensors} tensors"
+    )
+    if exported.sizes is not None:
+        output.line(_sizes(exported.sizes, exported.output_bytes))
+
+
+def _sizes(sizes: Sizes, written: int) -> str:
+    def share(count: int) -> str:
+        return f"{count} bytes ({count / sizes.dense:.2%})" if sizes.dense else f"{count} bytes"
+
+    return (
+        f"dense {sizes.dense} bytes, sparse {share(written)}, "
+        f"information-theoretic limit {share(sizes.limit)}"
+    )

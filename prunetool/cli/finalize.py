@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prunetool.cli.options import CheckpointArgument, Force
+from prunetool.cli.options import CheckpointArgument, Force, Trust, compute_in_one_thread
 from prunetool.cli.output import Output
+from prunetool.cli.working import working
 
 if TYPE_CHECKING:
     from prunetool.checkpoints.finalize import Finalized
@@ -38,6 +39,7 @@ def _command(
         ),
     ] = False,
     force: Force = False,
+    trust: Trust = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the path of the output only.")
     ] = False,
@@ -45,14 +47,21 @@ def _command(
     """Apply the masks in a checkpoint for good, and drop them; everything else is kept.
 
     The result loads with load_from_checkpoint, and training goes on from it, without prunetool.
-    A sharded folder becomes one file.
+    A sharded folder becomes one file. Nothing in the file is run, and what is not known in it is
+    written back as it was.
     """
-    from prunetool.checkpoints.finalize import finalize
+    from prunetool.checkpoints.finalize import bytes_of, finalize
     from prunetool.checkpoints.reader import open_checkpoint
 
-    checkpoint = open_checkpoint(ckpt)
-    finalized = finalize(checkpoint, output, weights_only=weights_only, force=force)
-    _show(finalized, Output(quiet=quiet))
+    compute_in_one_thread()
+    screen = Output(quiet=quiet)
+    checkpoint = open_checkpoint(ckpt, trust=trust)
+    total = bytes_of(checkpoint, weights_only=weights_only)
+    with working(screen, f"finalizing {checkpoint.path.name}", total) as advance:
+        finalized = finalize(
+            checkpoint, output, weights_only=weights_only, force=force, advance=advance
+        )
+    _show(finalized, screen)
 
 
 def _show(finalized: Finalized, output: Output) -> None:

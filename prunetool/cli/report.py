@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prunetool.cli.boundary import REQUIREMENT_NOT_MET
-from prunetool.cli.options import Exclude, Include, Quiet
+from prunetool.cli.options import Exclude, Include, Quiet, Trust, compute_in_one_thread
 from prunetool.cli.output import Output
+from prunetool.cli.working import working
 from prunetool.errors import OptionError
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def _command(
             "'pattern==2:4'. Repeatable.",
         ),
     ] = None,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Show how sparse a checkpoint is, layer by layer, or compare two; check requirements in CI.
@@ -84,26 +86,31 @@ def _command(
     Nothing in the file is run. --include and --exclude choose what is counted, totals included.
     """
     from prunetool.reports.compare import compare
+    from prunetool.reports.counting import choose_parameters
     from prunetool.reports.gates import failures
     from prunetool.reports.ordering import Order, sort_layers
     from prunetool.reports.requirements import parse_requirement
-    from prunetool.reports.statistics import report_on
 
     _require_available(form)
     requirements = [parse_requirement(text) for text in require or ()]
     if other is not None and requirements:
         raise OptionError("--require: goes with one checkpoint, got two; report on each by itself")
 
-    reports = [
-        report_on(it, include=include or (), exclude=exclude or ())
+    to_read = [
+        choose_parameters(it, include=include or (), exclude=exclude or (), trust=trust)
         for it in (path, other)
         if it is not None
     ]
+    compute_in_one_thread()
+    screen = Output(quiet=quiet)
+    names = " and ".join(Path(it.source.path).name for it in to_read)
+    with working(screen, f"reading {names}", sum(it.nbytes for it in to_read)) as advance:
+        reports = [it.report(advance) for it in to_read]
     if sort is not None:
         reports = [sort_layers(report, Order(sort)) for report in reports]
     unmet = failures(reports[0], requirements)
     to_show = reports[0] if len(reports) == 1 else compare(reports[0], reports[1])
-    _show(to_show, form, output, Output(quiet=quiet), [Path(it.source.path) for it in reports])
+    _show(to_show, form, output, screen, [Path(it.source.path) for it in reports])
     _exit_on(unmet)
 
 

@@ -7,7 +7,7 @@ bits of the last byte are 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -46,20 +46,6 @@ def unpack_bits(packed: Tensor, shape: Sequence[int]) -> Tensor:
             f"expected {expected} bytes for a mask of shape {tuple(shape)}, "
             f"got {packed.dtype} of shape {tuple(packed.shape)}"
         )
-    return unpack_range(lambda start, stop: packed[start:stop].cpu(), 0, numel).view(tuple(shape))
-
-
-def unpack_range(read: Callable[[int, int], Tensor], start: int, stop: int) -> Tensor:
-    """Undo :func:`pack_bits` for the elements from ``start`` up to ``stop``.
-
-    Args:
-        read: returns a range of the packed bytes.
-
-    Returns:
-        A new one-dimensional bool tensor.
-    """
-    first = start // BITS_A_BYTE
-    packed = read(first, -(-stop // BITS_A_BYTE))
     bits = torch.arange(BITS_A_BYTE, dtype=torch.uint8)
-    unpacked = (packed.unsqueeze(1) >> bits).bitwise_and_(1).view(torch.bool).reshape(-1)
-    return unpacked[start - first * BITS_A_BYTE : stop - first * BITS_A_BYTE]
+    unpacked = (packed.cpu().unsqueeze(1) >> bits) & 1
+    return unpacked.reshape(-1)[:numel].to(torch.bool).view(tuple(shape))

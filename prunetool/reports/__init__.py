@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prunetool.reports.counting import report_on
     from prunetool.reports.jsonform import to_json
-    from prunetool.reports.statistics import Report, report_on
+    from prunetool.reports.statistics import Report
     from prunetool.reports.table import render_table
 
 __all__ = ["Report", "render_table", "report_on", "to_json"]
@@ -18,7 +19,7 @@ __all__ = ["Report", "render_table", "report_on", "to_json"]
 _HOMES = {
     "Report": "prunetool.reports.statistics",
     "render_table": "prunetool.reports.table",
-    "report_on": "prunetool.reports.statistics",
+    "report_on": "prunetool.reports.counting",
     "to_json": "prunetool.reports.jsonform",
 }
 

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-
-from torch import Tensor
-
-from prunetool.checkpoints.globs import choose
-from prunetool.checkpoints.reader import Checkpoint, open_checkpoint
-from prunetool.checkpoints.tensors import NamedTensor
-from prunetool.errors import CheckpointError
-from prunetool.reports.zeropatterns import zero_pattern
-
-_FEWEST_DIMS_OF_A_MATRIX = 2
 
 
 @dataclass(frozen=True)
@@ -92,68 +81,3 @@ def total_of(layers: Iterable[Layer]) -> Count:
     """Add the counts of layers up."""
     counts = [layer.count for layer in layers]
     return Count(sum(it.parameters for it in counts), sum(it.zeros for it in counts))
-
-
-def report_on(path: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Report:
-    """Count the zeros in the parameters of a checkpoint, reading one tensor at a time.
-
-    Args:
-        path: a checkpoint file, a sharded checkpoint folder or a run folder.
-        include: globs over parameter names; none means all.
-        exclude: globs over parameter names, applied last.
-
-    Raises:
-        CheckpointError: if the file cannot be read.
-        OptionError: if a glob matches nothing.
-    """
-    checkpoint = open_checkpoint(path)
-    parameters = _parameters(checkpoint)
-    chosen = choose(parameters, include=include, exclude=exclude)
-    source = Source(
-        path=str(checkpoint.path),
-        format=checkpoint.format,
-        masks=None if checkpoint.masks is None else str(checkpoint.masks),
-    )
-    layers = tuple(
-        _layer(parameters[name], file_has_masks=source.masks is not None) for name in chosen
-    )
-    return Report(source, layers, complete=len(chosen) == len(parameters))
-
-
-def _parameters(checkpoint: Checkpoint) -> dict[str, NamedTensor]:
-    """Return every parameter tensor once, under its first name."""
-    seen = set()
-    found = {}
-    for name, tensor in checkpoint.tensors.items():
-        if checkpoint.is_parameter(name) and tensor.identity not in seen:
-            seen.add(tensor.identity)
-            found[name] = tensor
-    if not found:
-        raise CheckpointError(
-            f"{checkpoint.path}: expected parameters, found only buffers "
-            f"({', '.join(list(checkpoint.tensors)[:3])}); nothing to report"
-        )
-    return found
-
-
-def _layer(tensor: NamedTensor, *, file_has_masks: bool) -> Layer:
-    values = _countable(tensor.read())
-    parameters = values.numel()
-    is_matrix = tensor.dtype.is_floating_point and values.dim() >= _FEWEST_DIMS_OF_A_MATRIX
-    masked = bool(tensor.masks)
-    return Layer(
-        name=tensor.name,
-        shape=tuple(tensor.shape),
-        dtype=str(tensor.dtype).removeprefix("torch."),
-        count=Count(parameters, parameters - int(values.count_nonzero())),
-        masked=masked,
-        prunable=masked if file_has_masks else is_matrix,
-        pattern=zero_pattern(values),
-        bytes=tensor.nbytes,
-    )
-
-
-def _countable(values: Tensor) -> Tensor:
-    """Widen 8-bit floats, which torch cannot compare; the same elements are zero."""
-    narrow = values.is_floating_point() and values.element_size() == 1
-    return values.float() if narrow else values

@@ -13,7 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from prunetool.checkpoints.reader import Checkpoint, open_checkpoint
-from prunetool.checkpoints.standins import Made, is_inert
+from prunetool.checkpoints.tensors import NamedTensor
+from prunetool.checkpoints.torch_files.standins import Made, is_inert
 from prunetool.training.construction import accepted
 
 _HPARAMS = "hyper_parameters"
@@ -59,16 +60,15 @@ class StartingPoint:
 
     def weights(self) -> dict[str, Any]:
         """The plain model's ``state_dict``, every mask applied."""
-        tensors = self.checkpoint.tensors
         return {
-            name: tensors[name].read() if name in tensors else value
+            name: value.read() if isinstance(value, NamedTensor) else value
             for name, value in self.checkpoint.folded.items()
         }
 
     def masks(self) -> dict[str, Tensor]:
         """The masks in the file as bool tensors, True where an element is kept."""
         found = {}
-        for name, tensor in self.checkpoint.tensors.items():
+        for name, tensor in self._tensors().items():
             masks = [mask.read(tensor.shape) for mask in tensor.masks]
             if masks:
                 kept = masks[0]
@@ -77,6 +77,10 @@ class StartingPoint:
                 found[name] = kept
         return found
 
+    def _tensors(self) -> dict[str, NamedTensor]:
+        """The tensors by the names that the model loads them by, wrappers' prefixes included."""
+        return self.checkpoint.stored_tensors
+
     def masks_of_zeros(self) -> dict[str, Tensor]:
         """Take the zeros of the floating parameters of two or more dimensions for masks.
 
@@ -84,10 +88,10 @@ class StartingPoint:
         """
         matrices = {
             name: tensor.read()
-            for name, tensor in self.checkpoint.tensors.items()
+            for name, tensor in self._tensors().items()
             if len(tensor.shape) >= 2
             and tensor.dtype.is_floating_point
-            and self.checkpoint.is_parameter(name)
+            and self.checkpoint.is_parameter(tensor.name)
         }
         return {name: values != 0 for name, values in matrices.items() if bool((values == 0).any())}
 

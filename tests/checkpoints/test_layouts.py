@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize, prune
 
-from prunetool.checkpoints.layouts import Place, plain_names
+from prunetool.checkpoints.layouts import Place, masks_without_partner, plain_names
 
 
 def test_the_layout_of_torchs_pruning():
@@ -13,7 +13,7 @@ def test_the_layout_of_torchs_pruning():
 
     assert plain_names(layer.state_dict(prefix="fc.").keys()) == {
         "fc.bias": Place("fc.bias"),
-        "fc.weight": Place("fc.weight_orig", "fc.weight_mask"),
+        "fc.weight": Place("fc.weight_orig", ("fc.weight_mask",)),
     }
 
 
@@ -33,10 +33,12 @@ def test_the_layout_of_a_parametrization_with_a_mask():
     assert plain_names(layer.state_dict(prefix="net.0.").keys()) == {
         "net.0.bias": Place("net.0.bias"),
         "net.0.weight": Place(
-            "net.0.parametrizations.weight.original", "net.0.parametrizations.weight.0.mask"
+            "net.0.parametrizations.weight.original", ("net.0.parametrizations.weight.0.mask",)
         ),
     }
-    assert plain_names(layer.state_dict().keys())["weight"].mask_key is not None
+    assert plain_names(layer.state_dict().keys())["weight"].mask_keys == (
+        "parametrizations.weight.0.mask",
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,3 +58,31 @@ def test_the_layout_of_a_parametrization_with_a_mask():
 )
 def test_what_only_looks_like_it_is_left_alone(keys):
     assert plain_names(keys) == {key: Place(key) for key in keys}
+
+
+def test_a_weight_that_was_parametrized_twice_has_two_masks():
+    layer = nn.Linear(3, 2)
+    for _ in range(2):
+        parametrize.register_parametrization(layer, "weight", KeepSome())
+
+    stem = "parametrizations.weight"
+    assert plain_names(layer.state_dict().keys())["weight"] == Place(
+        f"{stem}.original", (f"{stem}.0.mask", f"{stem}.1.mask")
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (["fc.weight_mask", "fc.bias"], ["fc.weight_mask"]),
+        (["a.kernel_orig", "a.kernel_mask", "b.kernel_mask"], ["b.kernel_mask"]),
+        (["b.kernel_mask"], []),
+        (["attention_mask", "fc.weight"], []),
+        (["fc.weight", "fc.weight_mask"], []),
+        (["fc.weight_orig", "fc.weight_u"], []),
+        (["parametrizations.weight.0.mask"], ["parametrizations.weight.0.mask"]),
+        (["parametrizations.weight.original", "parametrizations.weight.0.mask"], []),
+    ],
+)
+def test_a_mask_without_its_tensor(keys, expected):
+    assert masks_without_partner(keys) == expected

@@ -70,6 +70,23 @@ def test_a_failure_leaves_all_targets_as_they_were(last, expected, tmp_path):
     assert files_in(tmp_path) == {"a": b"old"}
 
 
+def test_a_disk_that_fails_while_the_file_is_checked(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    ends = os.pipe()
+    checked = []
+
+    def write(file):
+        os.dup2(ends[1], file.fileno())  # a pipe cannot be brought to the disk
+
+    with pytest.raises(OutputError, match="a: cannot be written: Invalid argument"):
+        write_atomically(NewFile(tmp_path / "a", write, checked.append), of(tmp_path / "b"))
+
+    assert len(checked) == 1
+    assert files_in(tmp_path) == {"a": b"old"}
+    for end in ends:
+        os.close(end)
+
+
 def test_the_target_is_whole_only_after_the_check(tmp_path):
     seen = []
 
@@ -96,7 +113,8 @@ def test_a_full_disk_while_torch_writes(tmp_path):
     code = """
 import resource, signal, sys, torch
 from pathlib import Path
-from prunetool.checkpoints.torch_zip import Archive, write_torch_zip
+from prunetool.checkpoints.torch_files.archive import Archive
+from prunetool.checkpoints.torch_files.writing import write_torch
 from prunetool.checkpoints.writing import NewFile, write_atomically
 from prunetool.errors import OutputError
 
@@ -104,7 +122,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 archive = Archive({"w": torch.ones(1000, 1000)}, 2)
 try:
-    write_atomically(NewFile(Path(sys.argv[1]), lambda file: write_torch_zip(archive, file)))
+    write_atomically(NewFile(Path(sys.argv[1]), lambda file: write_torch(archive, file)))
 except OutputError as error:
     print(error)
 """

@@ -52,10 +52,46 @@ def test_shards(prunetool, path, tmp_path):
     ]
 
 
+def test_sparse_there_and_back(prunetool, tmp_path):
+    weight = torch.zeros(100, 100)
+    weight[:10] = -1.5
+    path = saved.save_lightning(tmp_path / "a.ckpt", {"w": weight, "tied": weight})
+
+    result = prunetool("export", path, "--format", "sparse")
+
+    sparse = tmp_path / "a.sparse.safetensors"
+    after = sparse.stat().st_size
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
+        f"wrote {sparse} ({after} bytes)",
+        f"before {path.stat().st_size} bytes ({path}, 40000 of them weights) "
+        f"after {after} bytes in 1 tensors",
+        # log2 of 100 over 10 is 43.98 bits
+        f"dense 40000 bytes, sparse {after} bytes ({after / 40000:.2%}), "
+        "information-theoretic limit 4006 bytes (10.02%)",
+    ]
+    assert after < 5000
+    assert prunetool("export", sparse, "--format", "dense", "--untie", "--quiet").code == 0
+    found = load_file(tmp_path / "a.dense.safetensors")
+    assert torch.equal(found["w"], weight)
+    assert torch.equal(found["tied"], weight)
+
+
+def test_the_output_of_a_folder_is_beside_it(prunetool, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    saved.save_masked(tmp_path / "a.ckpt")
+    assert prunetool("export", tmp_path / "a.ckpt", "-o", folder / "model.safetensors").code == 0
+
+    assert prunetool("export", folder, "--quiet").out == f"{tmp_path / 'model.safetensors'}\n"
+    refused = prunetool("export", folder, "-o", folder / "b.safetensors")
+    assert (refused.code, "would lie in the input folder" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a.ckpt", "--format", "sparse"], "--format sparse: not available yet; use dense"),
+        (["a.ckpt", "--format", "dens"], "Invalid value for '--format'"),
         (["a.ckpt", "--dtype", "int8"], "Invalid value for '--dtype'"),
         (["a.ckpt", "--include", "fc.weigth"], "did you mean 'fc.weight'"),
         (["a.ckpt", "--strip-prefix", "net."], "--strip-prefix net.: no tensor begins with it"),

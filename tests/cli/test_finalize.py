@@ -49,7 +49,7 @@ def test_a_checkpoint_without_masks(prunetool, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.ckpt"], "none.ckpt: no such file or folder; did you mean a.ckpt"),
+        (["none.ckpt"], "none.ckpt: no such file or folder; did you mean old.ckpt or a.ckpt?"),
         (["a.ckpt", "-o", "old.ckpt"], "old.ckpt: exists already; pass --force to replace it"),
         (["a.ckpt", "-o", "a.ckpt", "--force"], "a.ckpt: the output would replace the input"),
         (["a.ckpt", "-o", "none/b.ckpt"], "none/b.ckpt: the folder none does not exist"),

@@ -1,0 +1,1 @@
+"""Safetensors: the format, its headers and its shards."""

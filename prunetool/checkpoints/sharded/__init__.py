@@ -1,0 +1,1 @@
+"""Sharded folders of torch.distributed."""

@@ -1,0 +1,1 @@
+"""Sparse tensors in safetensors: bits for what is there, and the values."""

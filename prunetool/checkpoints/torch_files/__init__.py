@@ -1,0 +1,1 @@
+"""torch's files: read without running them, and written piece by piece."""
