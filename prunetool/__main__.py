@@ -1,6 +1,24 @@
-"""``python -m prunetool``."""
+"""``python -m prunetool``, and the command ``prunetool``."""
 
-from prunetool.cli.app import main
+from __future__ import annotations
+
+import sys
+
+from prunetool.cli.interrupts import remember_interrupts
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line and exit with its code; Ctrl-C ends it while it starts, too."""
+    try:
+        remember_interrupts()
+        from prunetool.cli.app import main as run
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from prunetool.checkpoints.lazy import PIECE, ranges
+from prunetool.checkpoints.nonzeros import without_negative_zeros
 from prunetool.checkpoints.safetensors_files.layout import can_hold
 from prunetool.checkpoints.tensors import NamedTensor
 from prunetool.errors import CheckpointError, OptionError
@@ -21,10 +22,12 @@ class Conversion:
     Attributes:
         tensor: where the values are from, masks applied.
         dtype: one that safetensors has.
+        positive_zeros: whether -0.0 becomes +0.0.
     """
 
     tensor: NamedTensor
     dtype: torch.dtype
+    positive_zeros: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -50,6 +53,8 @@ class Conversion:
             converted = values.to(self.dtype)
             if narrows and not _as_finite(converted, values):
                 raise self._overflow()
+            if self.positive_zeros and self.dtype.is_floating_point:
+                converted = without_negative_zeros(converted)
             yield values, converted
 
     def _overflow(self) -> OptionError:
@@ -63,7 +68,9 @@ class Conversion:
         )
 
 
-def conversion_of(tensor: NamedTensor, dtype: torch.dtype | None) -> Conversion:
+def conversion_of(
+    tensor: NamedTensor, dtype: torch.dtype | None, *, positive_zeros: bool = False
+) -> Conversion:
     """Convert floating tensors to ``dtype``; leave all others, and all of them if it is None.
 
     Raises:
@@ -75,7 +82,7 @@ def conversion_of(tensor: NamedTensor, dtype: torch.dtype | None) -> Conversion:
             f"{tensor.name}: safetensors has no {_name(wanted)}; "
             f"leave it out with --exclude '{tensor.name}'"
         )
-    return Conversion(tensor, wanted)
+    return Conversion(tensor, wanted, positive_zeros)
 
 
 def _largest(dtype: torch.dtype) -> float:

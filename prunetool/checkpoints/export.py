@@ -80,7 +80,8 @@ def export(
     target = default_target(source, sparse=sparse) if target is None else target
     chosen = select(checkpoint.tensors, selection)
     conversions = {
-        name: conversion_of(tensor, selection.dtype) for name, tensor in chosen.tensors.items()
+        name: conversion_of(tensor, selection.dtype, positive_zeros=selection.positive_zeros)
+        for name, tensor in chosen.tensors.items()
     }
     guard = Guard(checkpoint, source, force=force)
     guard.check([target])

@@ -54,6 +54,7 @@ class Finalized:
         kind: who wrote the masks; None if there were none.
         pruned: zeros in these tensors, tied ones once.
         elements: elements of these tensors, tied ones once.
+        copies: the keys of other copies of the weights in which masks were applied.
         left_out: what of the input could not be kept, and why; None if everything was.
     """
 
@@ -62,6 +63,7 @@ class Finalized:
     kind: MaskKind | None
     pruned: int
     elements: int
+    copies: tuple[str, ...] = ()
     left_out: str | None = None
 
     @property
@@ -210,7 +212,19 @@ def _summary(checkpoint: Checkpoint, content: Any, target: Path, left_out: str |
     elements = sum({it.identity: it.elements for it in masked.values()}.values())
     written = {it for it in at_way(content, checkpoint.weights_way).values() if _is_masked(it)}
     kept = sum(it.storage.nonzeros for it in written)
-    return Finalized(target, tuple(masked), checkpoint.masks, elements - kept, elements, left_out)
+    copies = (
+        ()
+        if not checkpoint.weights_way
+        else tuple(
+            str(key)
+            for key, value in content.items()
+            if key != checkpoint.weights_way[0]
+            and isinstance(value, Mapping)
+            and any(map(_is_masked, value.values()))
+        )
+    )
+    pruned = elements - kept
+    return Finalized(target, tuple(masked), checkpoint.masks, pruned, elements, copies, left_out)
 
 
 def _is_masked(value: Any) -> TypeGuard[NewTensor]:

@@ -11,9 +11,9 @@ from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from prunetool.checkpoints.layouts import masks_without_partner, plain_names
+from prunetool.checkpoints.layouts import masks_without_partner, partner_of, plain_names
 from prunetool.checkpoints.lazy import LazyTensor, as_lazy
-from prunetool.checkpoints.masks import Mask, tensor_mask
+from prunetool.checkpoints.masks import Mask, MaskKind, tensor_mask
 from prunetool.checkpoints.tensors import NamedTensor
 from prunetool.errors import CheckpointError
 from prunetool.suggest import did_you_mean
@@ -34,7 +34,7 @@ def fold(
 
     Returns:
         By plain name, in the file's order: a NamedTensor for each tensor, any other value
-        as it is. A tensor that shares its memory with a masked one has the same masks.
+        as it is. A tensor that shares its memory with another has prunetool's masks of that.
     """
     _require_partners(weights, path)
     places = plain_names(weights.keys())
@@ -75,9 +75,8 @@ def check_masks_have_tensors(masks: Masks, names: Mapping[str, Any], path: Path)
 def _require_partners(weights: Mapping[str, Any], path: Path) -> None:
     for key in masks_without_partner(weights.keys()):
         raise CheckpointError(
-            f"{path}: mask {key}: expected the tensor that it masks, found neither "
-            f"{key.removesuffix('_mask')}_orig nor {key.removesuffix('_mask')}; the file is "
-            "inconsistent: if it is no mask, rename it"
+            f"{path}: mask {key}: expected the tensor that it masks, {partner_of(key)}, found "
+            "none; the file is inconsistent: if it is no mask, rename it"
         )
 
 
@@ -87,7 +86,7 @@ def _masks_beside(weights: Mapping[str, Any], keys: Iterable[str], path: Path) -
         stored = as_lazy(weights[key])
         if stored is None:
             raise CheckpointError(
-                f"{path}: mask {key}: expected a tensor, found a {type(weights[key]).__name__}; "
+                f"{path}: mask {key}: expected a tensor that can be read, found another object; "
                 "the file is inconsistent"
             )
         found.append(tensor_mask(key, stored, path))
@@ -95,10 +94,21 @@ def _masks_beside(weights: Mapping[str, Any], keys: Iterable[str], path: Path) -
 
 
 def _share_between_tied(tensors: Mapping[str, LazyTensor], masks: dict[str, list[Mask]]) -> None:
-    """Give every name of a tied tensor the masks of all its names, each once."""
+    """Give every name of a tied tensor prunetool's masks of all its names, each once.
+
+    prunetool prunes a tensor, and keeps its mask under one name. torch prunes a parameter of a
+    module: another module that has the same one does so with a mask of its own, or with none.
+    """
     of_tensor: dict[Hashable, list[Mask]] = {}
     for name, tensor in tensors.items():
         if tensor.elements:
             shared = of_tensor.setdefault(tensor.identity, [])
-            shared.extend(mask for mask in masks[name] if mask not in shared)
-            masks[name] = shared
+            shared.extend(it for it in masks[name] if _is_shared(it) and it not in shared)
+    for name, tensor in tensors.items():
+        if tensor.elements:
+            own = [mask for mask in masks[name] if not _is_shared(mask)]
+            masks[name] = own + of_tensor[tensor.identity]
+
+
+def _is_shared(mask: Mask) -> bool:
+    return mask.kind is MaskKind.PRUNETOOL

@@ -62,6 +62,14 @@ def masks_without_partner(keys: Collection[str]) -> list[str]:
     return [key for key in keys if _is_without_partner(key, keys, pruned | _USUAL)]
 
 
+def partner_of(mask_key: str) -> str:
+    """Name the tensor that belongs to a mask."""
+    stem = _MASK_OF_PARAMETRIZATION.sub("", mask_key)
+    if stem != mask_key:
+        return stem + _ORIGINAL
+    return mask_key.removesuffix(_MASK_SUFFIX) + _ORIGINAL_SUFFIX
+
+
 def _is_without_partner(key: str, keys: Collection[str], pruned: Collection[str]) -> bool:
     if _PARAMETRIZED in key and _MASK_OF_PARAMETRIZATION.search(key):
         stem = _MASK_OF_PARAMETRIZATION.sub("", key)

@@ -26,3 +26,10 @@ def count_nonzeros(values: Tensor) -> int:
         return int(np.count_nonzero(bits_of(values).numpy() & without_sign))
     with np.errstate(invalid="ignore"):  # signalling NaNs, which are not zero
         return int(np.count_nonzero(values.numpy() != 0))
+
+
+def without_negative_zeros(values: Tensor) -> Tensor:
+    """Return a copy of a floating tensor in which -0.0 is +0.0, and all else is the same."""
+    bits = bits_of(values)
+    sign = 0x80 if bits.dtype == torch.uint8 else torch.iinfo(bits.dtype).min
+    return bits.masked_fill(bits == sign, 0).view(values.dtype)

@@ -21,6 +21,7 @@ from prunetool.checkpoints.wrappers import (
     modules_to_weights,
     pickled_object,
     way_to_weights,
+    weights_below,
 )
 from prunetool.errors import CheckpointError
 
@@ -138,6 +139,11 @@ def _summary(content: Any) -> str:
         return (
             f"a pickled object ({shown(named)}), which is not built here; save its state_dict(), "
             "or pass --trust if you know where the file comes from and can import that class"
+        )
+    if isinstance(content, Mapping) and (inner := weights_below(content)):
+        return (
+            f"weights below {', '.join(inner[:3])}; save one of them by itself, such as "
+            f"torch.save(checkpoint['{inner[0]}'], ...)"
         )
     if isinstance(content, Mapping):
         keys = ", ".join(_plain(key) for key in list(content)[:6])

@@ -19,6 +19,7 @@ from prunetool.checkpoints.prefixes import without_prefixes
 from prunetool.checkpoints.sharded.files import ShardFiles
 from prunetool.checkpoints.sharded.folder import open_folder
 from prunetool.checkpoints.tensors import NamedTensor
+from prunetool.checkpoints.torch_files.standins import Made
 from prunetool.checkpoints.wrappers import WEIGHTS, Way, at_way, is_weights
 from prunetool.errors import CheckpointError
 
@@ -86,6 +87,11 @@ class Checkpoint:
         own_module = self.format in ("lightning", "sharded")
         plain = without_prefixes(found.keys(), own_module=own_module)
         return {name: replace(it, name=plain[name]) for name, it in found.items()}
+
+    @cached_property
+    def unread(self) -> tuple[str, ...]:
+        """The names of the weights whose values are objects of classes that are not built here."""
+        return tuple(name for name, it in self.folded.items() if isinstance(it, Made))
 
     @cached_property
     def _stored_names(self) -> dict[str, str]:

@@ -23,6 +23,7 @@ class Selection:
         strip_prefix: taken off the names that begin with it.
         dtype: what floating tensors are converted to; None leaves them.
         untie: write tied tensors once for each of their names.
+        positive_zeros: write -0.0 as +0.0.
     """
 
     include: Sequence[str] = ()
@@ -30,6 +31,7 @@ class Selection:
     strip_prefix: str = ""
     dtype: torch.dtype | None = None
     untie: bool = False
+    positive_zeros: bool = False
 
 
 EVERYTHING = Selection()
@@ -102,7 +104,7 @@ def _new_names(names: Sequence[str], prefix: str) -> dict[str, str]:
     stripped = {name: name.removeprefix(prefix) for name in names}
     of_new: dict[str, str] = {}
     for name, new in stripped.items():
-        if not new or new in of_new:
+        if (not new and prefix) or new in of_new:
             taken = f"and '{of_new[new]}' become '{new}'" if new else "is left without a name"
             raise OptionError(f"--strip-prefix {prefix}: '{name}' {taken}; choose another prefix")
         of_new[new] = name

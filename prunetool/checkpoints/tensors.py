@@ -53,8 +53,10 @@ class NamedTensor:
 
     @property
     def identity(self) -> Hashable:
-        """Equal for two tensors that are one in memory (tied weights), and for no others."""
-        return self.stored.identity if self.elements else self.name
+        """Equal for two tensors that are one in memory, masks too (tied weights); no others."""
+        if not self.elements:
+            return self.name
+        return self.stored.identity, tuple(map(id, self.masks))
 
     def flat(self, start: int, stop: int) -> Tensor:
         """Return a range of elements in row-major order, masked ones set to zero.

@@ -61,6 +61,11 @@ def other_weights(content: Mapping[Any, Any], way: Way) -> list[str]:
     return [key for key in _WRAPPERS if key not in way[:1] and is_weights(content.get(key))]
 
 
+def weights_below(content: Mapping[Any, Any]) -> list[str]:
+    """Return the keys, of any name, that weights are at."""
+    return [key for key, it in content.items() if isinstance(key, str) and is_weights(it)]
+
+
 def at_way(content: Any, way: Way) -> Mapping[str, Any]:
     """Return the weights at the end of ``way``, without what has no name."""
     for key in way:

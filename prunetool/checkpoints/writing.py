@@ -18,6 +18,7 @@ from prunetool.checkpoints.terminating import cleaning_up_at_sigterm
 from prunetool.errors import OutputError
 
 _FOLLOWS_UMASK = 0o666
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _CANNOT_SET_ASIDE = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
@@ -60,8 +61,16 @@ def _check_target(target: Path, source: Path, force: bool) -> None:
         raise OutputError(f"{target}: would lie in the input folder {source}; name another with -o")
     if target.is_dir():
         raise OutputError(f"{target}: expected the name of a file to write, found a folder")
+    if target.exists() and not target.is_file():
+        # Renaming would put a file in the place of a device or a pipe.
+        raise OutputError(f"{target}: expected the name of a file to write, found a device or pipe")
     if not target.parent.is_dir():
-        raise OutputError(f"{target}: the folder {target.parent} does not exist; make it first")
+        state = (
+            "is no folder; choose another -o"
+            if target.parent.exists()
+            else ("does not exist; make it first")
+        )
+        raise OutputError(f"{target}: the folder {target.parent} {state}")
     if target.exists() and not force:
         raise OutputError(f"{target}: exists already; pass --force to replace it, or another -o")
 
@@ -155,7 +164,8 @@ def move_into_place(beside: Path, path: Path) -> None:
 
 def _cannot_write(target: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
-    return OutputError(f"{target}: cannot be written: {reason}; free space or choose another -o")
+    advice = "free space or choose" if error.errno in _NO_SPACE else "choose"
+    return OutputError(f"{target}: cannot be written: {reason}; {advice} another -o")
 
 
 def set_aside(descriptor: int, size: int) -> None:

@@ -35,6 +35,7 @@ _ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 REQUIREMENT_NOT_MET = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 def run(app: typer.Typer) -> int:
@@ -47,6 +48,9 @@ def run(app: typer.Typer) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _exit_code(INTERRUPTED)
     except SystemExit as request:
+        if request.code == TERMINATED:
+            _say("terminated")
+            return TERMINATED
         # Typer turns a BrokenPipeError into an exit with 1, which here means something else.
         if not isinstance(request.__context__, BrokenPipeError):
             raise

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from prunetool.checkpoints.sparse.choice import Sizes
 
 
+_WORTH_A_NOTE = 0.01  # of the dense bytes, that -0.0 takes in a sparse file
+
+
 class Format(enum.StrEnum):
     """How zeros are stored."""
 
@@ -60,7 +63,10 @@ def _command(
     ] = None,
     form: Annotated[
         Format,
-        typer.Option("--format", help="sparse: zeros take one bit, and only prunetool reads it."),
+        typer.Option(
+            "--format",
+            help="sparse: zeros take one bit; read by prunetool or numpy.",
+        ),
     ] = Format.DENSE,
     dtype: Annotated[
         Dtype | None, typer.Option(help="Convert floating tensors; kept as they are by default.")
@@ -70,6 +76,13 @@ def _command(
     ] = "",
     include: Include = None,
     exclude: Exclude = None,
+    positive_zeros: Annotated[
+        bool,
+        typer.Option(
+            "--positive-zeros",
+            help="Write -0.0 as 0.0: torch's own pruning leaves both, and sparse files keep -0.0.",
+        ),
+    ] = False,
     untie: Annotated[
         bool,
         typer.Option("--untie", help="Write tied weights once for each name, not once in all."),
@@ -101,12 +114,14 @@ def _command(
         strip_prefix=strip_prefix,
         dtype=None if dtype is None else getattr(torch, dtype),
         untie=untie,
+        positive_zeros=positive_zeros,
     )
     largest = parse_size(max_shard_size)
     compute_in_one_thread()
     terminal = Output(quiet=quiet)
     sparse = form is Format.SPARSE
     checkpoint = open_checkpoint(ckpt, trust=trust)
+    terminal.note_unread(checkpoint.path, checkpoint.unread)
     total = bytes_to_go_through(checkpoint, selection, sparse=sparse)
     with working(terminal, f"exporting {checkpoint.path}", total) as advance:
         exported = export(
@@ -130,11 +145,16 @@ def _show(exported: Exported, source: Path, output: Output) -> None:
     for path in exported.removed:
         output.line(f"removed {path} of an older export")
     output.line(
-        f"before {exported.input_bytes} bytes ({source}, {exported.weight_bytes} of them "
+        f"before {exported.input_bytes} bytes ({source}, {exported.weight_bytes} bytes of "
         f"weights) after {exported.output_bytes} bytes in {exported.tensors} tensors"
     )
     if exported.sizes is not None:
         output.line(_sizes(exported.sizes, exported.output_bytes))
+        if exported.sizes.negative_bytes > _WORTH_A_NOTE * exported.sizes.dense:
+            output.note(
+                f"{exported.sizes.negative_zeros} zeros are -0.0 and stored as values, to be "
+                "exact; --positive-zeros makes them plain zeros"
+            )
 
 
 def _sizes(sizes: Sizes, written: int) -> str:

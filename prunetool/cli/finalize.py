@@ -68,14 +68,16 @@ def _show(finalized: Finalized, output: Output) -> None:
     if output.quiet:
         output.line(str(finalized.path))
         return
-    if finalized.kind is None:
+    if finalized.kind is None and not finalized.copies:
         output.line("no masks in the checkpoint: nothing to fold")
-    else:
+    if finalized.kind is not None:
         names = ", ".join(finalized.names)
         output.line(f"folded {len(finalized.names)} masks of {finalized.kind}: {names}")
         output.line(
             f"sparsity {finalized.sparsity:.6f} pruned {finalized.pruned} of {finalized.elements}"
         )
+    if finalized.copies:
+        output.line(f"folded masks in {', '.join(finalized.copies)}")
     if finalized.left_out is not None:
         output.line(f"left out {finalized.left_out}")
     output.line(f"wrote {finalized.path} ({finalized.path.stat().st_size} bytes)")

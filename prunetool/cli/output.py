@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from rich.console import RenderableType
 
 # Wide enough that no table is ever folded or cut where it goes to a pipe or a file.
 _UNLIMITED_WIDTH = 100_000
+_NAMES_SHOWN = 5
 
 
 class Output:
@@ -46,6 +50,15 @@ class Output:
         """Say what is being done, on stderr."""
         if not self.quiet:
             self.say(text)
+
+    def note_unread(self, path: Path, names: Sequence[str]) -> None:
+        """Say which of the weights are left out, since only their own classes can read them."""
+        if names:
+            shown = ", ".join(names[:_NAMES_SHOWN]) + (", ..." if names[_NAMES_SHOWN:] else "")
+            self.note(
+                f"{path}: left out {len(names)} that are no plain tensors: {shown}; --trust reads "
+                "what your own code can build"
+            )
 
     def say(self, text: str) -> None:
         """Say what has to be known even by those who asked for quiet, on stderr."""

@@ -103,6 +103,8 @@ def _command(
     ]
     compute_in_one_thread()
     screen = Output(quiet=quiet)
+    for it in to_read:
+        screen.note_unread(Path(it.source.path), it.unread)
     names = " and ".join(Path(it.source.path).name for it in to_read)
     with working(screen, f"reading {names}", sum(it.nbytes for it in to_read)) as advance:
         reports = [it.report(advance) for it in to_read]

@@ -9,14 +9,14 @@ import typer
 from typer.core import TyperCommand
 
 from prunetool.cli import train_options as option
-from prunetool.cli.boundary import INTERRUPTED, REQUIREMENT_NOT_MET
+from prunetool.cli.boundary import INTERRUPTED, REQUIREMENT_NOT_MET, TERMINATED
+from prunetool.cli.interrupts import raise_missed_interrupt
 from prunetool.cli.output import Output
 from prunetool.training.ranks import is_main
 
 if TYPE_CHECKING:
     from prunetool.training.outcome import Outcome
 
-TERMINATED = 143
 # What follows --lottery-ticket is its value only if it can be nothing else: no target looks so.
 _EPOCHS = re.compile(r"\d[\d,/-]*")
 
@@ -125,6 +125,8 @@ def _run(typed: dict[str, Any], out: Output) -> Outcome:
     from prunetool.training.command_line import options_from, place_from
     from prunetool.training.interrupts import Terminated
     from prunetool.training.run import Manners, train
+
+    raise_missed_interrupt()
 
     place = place_from(typed)
     options = place.resumed.options if place.resumed else options_from(typed)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from prunetool.checkpoints.progress import Advance, unseen
+from prunetool.cli.interrupts import raise_missed_interrupt
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -41,17 +42,26 @@ def working(
     Yields:
         What to call with the bytes gone through since last time; one thread at a time.
     """
+    raise_missed_interrupt()
     terminal = output.notes.is_terminal and not output.notes.is_dumb_terminal
     if output.quiet:
-        yield unseen
+        yield _stoppable(unseen)
     elif terminal:
         bar = _Bar(output, doing, total, clock)
         try:
-            yield bar.advance
+            yield _stoppable(bar.advance)
         finally:
             bar.stop()
     else:
-        yield _Lines(output, doing, total, clock).advance
+        yield _stoppable(_Lines(output, doing, total, clock).advance)
+
+
+def _stoppable(advance: Advance) -> Advance:
+    def told(count: int) -> None:
+        raise_missed_interrupt()
+        advance(count)
+
+    return told
 
 
 class _Bar:

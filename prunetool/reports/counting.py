@@ -43,11 +43,16 @@ def report_on(
 
 @dataclass(frozen=True)
 class Chosen:
-    """The parameters of a checkpoint that a report is to be about, not read yet."""
+    """The parameters of a checkpoint that a report is to be about, not read yet.
+
+    Attributes:
+        unread: weights that cannot be: objects of classes that are not built here.
+    """
 
     source: Source
     tensors: tuple[NamedTensor, ...]
     complete: bool
+    unread: tuple[str, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -79,6 +84,7 @@ def choose_parameters(
         source,
         tuple(parameters[name] for name in chosen),
         complete=len(chosen) == len(parameters),
+        unread=checkpoint.unread,
     )
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from prunetool.checkpoints.nonzeros import bits_of, count_nonzeros
+from prunetool.checkpoints.nonzeros import bits_of, count_nonzeros, without_negative_zeros
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,20 @@ def test_signalling_nans_are_counted_without_a_word():
         raw = torch.tensor([0x7FA00001, 0x7FF4000000000001][dtype == torch.float64])
         integers = torch.int64 if dtype == torch.float64 else torch.int32
         assert count_nonzeros(raw.to(integers).repeat(2).view(dtype)) > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_negative_zeros_become_positive_and_nothing_else(dtype):
+    values = torch.tensor([-0.0, 0.0, -1.5, float("nan"), -float("inf")], dtype=dtype)
+
+    found = without_negative_zeros(values)
+
+    assert bits_of(found)[:2].tolist() == [0, 0]
+    assert bits_of(found)[2:].tolist() == bits_of(values)[2:].tolist()
+    assert bits_of(values)[0] != 0
+
+
+def test_negative_zeros_of_eight_bits():
+    values = torch.tensor([-0.0, 1.0]).to(torch.float8_e4m3fn)
+
+    assert without_negative_zeros(values).view(torch.uint8).tolist() == [0, 0x38]

@@ -55,7 +55,7 @@ BAD_FILES = {
     "no tensors": (torch_bytes({"epoch": 1, "lr": 2}), "a dict with the keys epoch, lr"),
     "empty dict": (torch_bytes({}), "found an empty dict"),
     "nested deeper": (torch_bytes({"a": {"b": ONE}}), "a dict with the keys a"),
-    "other names": (torch_bytes({"mine": ONE}), "a dict with the keys mine"),
+    "other names": (torch_bytes({"mine": ONE}), "found weights below mine; save one of them"),
     "hostile keys": (torch_bytes({"\x1b[2J": 1, 3: 2}), r"with the keys '.x1b\[2J', 3"),
     "no names": (torch_bytes({0: torch.ones(1)}), "a dict with the keys 0"),
     "a list": (torch_bytes([torch.ones(1)]), "found a list"),

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 import saved
 import torch
 from commandline import invoke
 from safetensors.torch import load_file
+from torch.nn.utils import prune
+
+from prunetool import load_sparse
 
 
 @pytest.fixture
@@ -25,7 +30,7 @@ def test_bytes_before_and_after_are_printed(prunetool, path, tmp_path):
     assert (result.code, result.err) == (0, "")
     assert result.out.splitlines() == [
         f"wrote {tmp_path / 'a.safetensors'} ({after} bytes)",
-        f"before {before} bytes ({path}, 56 of them weights) after {after} bytes in 4 tensors",
+        f"before {before} bytes ({path}, 56 bytes of weights) after {after} bytes in 4 tensors",
     ]
 
 
@@ -64,7 +69,7 @@ def test_sparse_there_and_back(prunetool, tmp_path):
     assert (result.code, result.err) == (0, "")
     assert result.out.splitlines() == [
         f"wrote {sparse} ({after} bytes)",
-        f"before {path.stat().st_size} bytes ({path}, 40000 of them weights) "
+        f"before {path.stat().st_size} bytes ({path}, 40000 bytes of weights) "
         f"after {after} bytes in 1 tensors",
         # log2 of 100 over 10 is 43.98 bits
         f"dense 40000 bytes, sparse {after} bytes ({after / 40000:.2%}), "
@@ -113,3 +118,51 @@ def test_bad_usage(arguments, message, prunetool, path, tmp_path, monkeypatch):
     assert message in result.err
     assert result.err.count("\n") == 1
     assert {it.name: it.read_bytes() for it in tmp_path.iterdir()} == before
+
+
+def test_negative_zeros_are_named_and_can_be_dropped(prunetool, tmp_path):
+    layer = torch.nn.Linear(64, 64)
+    prune.l1_unstructured(layer, "weight", 0.9)
+    prune.remove(layer, "weight")
+    torch.save(layer.state_dict(), tmp_path / "a.pt")
+    negative = int(((layer.weight == 0) & layer.weight.signbit()).sum())
+    assert negative > 1000
+
+    exact = prunetool("export", str(tmp_path / "a.pt"), "--format", "sparse")
+    small = prunetool(
+        "export",
+        str(tmp_path / "a.pt"),
+        "--format",
+        "sparse",
+        "--positive-zeros",
+        "-o",
+        str(tmp_path / "small.safetensors"),
+    )
+
+    assert f"{negative} zeros are -0.0 and stored as values" in exact.err
+    assert "-0.0" not in small.err
+    sizes = [(tmp_path / it).stat().st_size for it in ("a.sparse.safetensors", "small.safetensors")]
+    assert sizes[1] < sizes[0] / 2
+    found = load_sparse(tmp_path / "small.safetensors")["weight"]
+    assert torch.equal(found, layer.weight.detach())
+    assert not found.signbit()[found == 0].any()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null")])
+def test_a_device_or_pipe_is_not_replaced(make, prunetool, tmp_path):
+    torch.save({"w": torch.ones(2)}, tmp_path / "a.pt")
+    make(tmp_path / "out")
+
+    done = prunetool("export", str(tmp_path / "a.pt"), "-o", str(tmp_path / "out"), "--force")
+
+    assert done.code == 2
+    assert "expected the name of a file to write, found a device or pipe" in done.err
+
+
+def test_weights_that_are_no_tensors_are_named(prunetool, tmp_path):
+    torch.save({"w": torch.ones(2), "m": torch.ones(2, device="meta")}, tmp_path / "a.pt")
+
+    done = prunetool("export", str(tmp_path / "a.pt"))
+
+    assert done.code == 0
+    assert "a.pt: left out 1 that are no plain tensors: m; --trust" in done.err

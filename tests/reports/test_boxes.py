@@ -33,7 +33,7 @@ def test_what_is_cut(shape, piece, expected):
     assert box_shape(shape, piece) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     shape=st.lists(st.one_of(st.integers(1, 5), st.sampled_from([8, 12, 16, 40])), max_size=4),
     piece=st.integers(1, 50),

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from prunetool.checkpoints.conversion import Conversion
-from prunetool.checkpoints.nonzeros import bits_of
+from prunetool.checkpoints.nonzeros import bits_of, count_nonzeros
 from prunetool.checkpoints.progress import Advance, unseen
 from prunetool.checkpoints.sparse.metadata import FREE_ZEROS, free_zeros, stored_names
 from prunetool.checkpoints.sparse.patterns import Patterns
@@ -56,10 +56,14 @@ class Sizes:
     Attributes:
         dense: bytes of all values, stored densely.
         limit: bytes that no code goes below, rounded up.
+        negative_zeros: elements that are -0.0, which are stored as values.
+        negative_bytes: what these take.
     """
 
     dense: int
     limit: int
+    negative_zeros: int = 0
+    negative_bytes: int = 0
 
 
 def choose_layouts(
@@ -78,9 +82,11 @@ def choose_layouts(
         The layouts of the tensors that gain by being stored sparsely, and the sizes.
     """
     layouts: dict[str, SparseLayout] = {}
-    dense, limit, free = 0, 0.0, 0
+    dense, limit, free, negative, negative_bytes = 0, 0.0, 0, 0, 0
     for name, conversion in conversions.items():
-        patterns = _patterns(conversion, advance)
+        patterns, nonzeros = _patterns(conversion, advance)
+        negative += patterns.stored - nonzeros
+        negative_bytes += (patterns.stored - nonzeros) * conversion.dtype.itemsize
         dense += conversion.nbytes
         limit += _limit(patterns, conversion)
         if any(it in conversions or it in taken for it in stored_names(name)):
@@ -90,17 +96,19 @@ def choose_layouts(
         if layout is not None:
             layouts[name] = layout
             free += 0 if layout.kept is None else free_zeros(elements, layout.stored)
-    return layouts, Sizes(dense, math.ceil(limit / BITS_A_BYTE))
+    return layouts, Sizes(dense, math.ceil(limit / BITS_A_BYTE), negative, negative_bytes)
 
 
-def _patterns(conversion: Conversion, advance: Advance) -> Patterns:
+def _patterns(conversion: Conversion, advance: Advance) -> tuple[Patterns, int]:
+    """Go through a tensor: what is not +0.0, and how many elements are not zero at all."""
     patterns = Patterns(conversion.tensor.shape)
-    start = 0
+    start = nonzeros = 0
     for read, converted in conversion.pieces(patterns.piece):
         patterns.see(bits_of(converted) != 0, start)
         start += converted.numel()
+        nonzeros += count_nonzeros(converted)
         advance(read.nbytes)
-    return patterns
+    return patterns, nonzeros
 
 
 def _cheapest(patterns: Patterns, conversion: Conversion, free: int) -> SparseLayout | None:

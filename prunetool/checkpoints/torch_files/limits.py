@@ -14,7 +14,7 @@ from typing import Any
 from prunetool.checkpoints.torch_files.standins import Made
 
 PICKLE_BYTES = 2**27  # of one pickle, without the values of tensors
-PICKLE_STEPS = 3_000_000  # opcodes; 60 or so describe a tensor
+PICKLE_STEPS = 2_000_000  # opcodes; 60 or so describe a tensor
 DEPTH = 1000  # of containers and objects in each other
 # Tensors may look at the same values several times over, but not without end: bytes of all views,
 # as a multiple of the bytes stored, plus what small files may have.
@@ -27,6 +27,10 @@ DIMENSIONS = 64  # of a tensor; torch's own limit
 
 class RefusedError(pickle.UnpicklingError):
     """A file asks for more than a checkpoint needs; says what."""
+
+
+class ImpossibleError(pickle.UnpicklingError):
+    """A file says of a tensor what cannot be; says what."""
 
 
 def check_key(key: Any, depth: int = 0) -> None:

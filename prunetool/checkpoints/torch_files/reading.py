@@ -7,7 +7,7 @@ from pathlib import Path
 from prunetool.checkpoints.byte_source import ByteSource
 from prunetool.checkpoints.torch_files.archive import Archive, read_archive
 from prunetool.checkpoints.torch_files.legacy import read_legacy
-from prunetool.checkpoints.torch_files.limits import RefusedError
+from prunetool.checkpoints.torch_files.limits import ImpossibleError, RefusedError
 from prunetool.checkpoints.torch_files.zip_records import ArchiveError, CutOffError
 from prunetool.errors import CheckpointError
 
@@ -41,6 +41,10 @@ def read_torch(path: Path, *, trust: bool = False) -> Archive:
         raise CheckpointError(
             f"{path}: expected a checkpoint that torch.save wrote, found {error}; copy or download "
             "it again"
+        ) from error
+    except ImpossibleError as error:
+        raise CheckpointError(
+            f"{path}: damaged: {error}; copy it again from where it came from"
         ) from error
     except RefusedError as error:
         raise CheckpointError(

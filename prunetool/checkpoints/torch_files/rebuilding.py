@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from prunetool.checkpoints.torch_files.derived import quantized_tensor, sparse_tensor
-from prunetool.checkpoints.torch_files.limits import RefusedError, check_key
+from prunetool.checkpoints.torch_files.limits import ImpossibleError, check_key
 from prunetool.checkpoints.torch_files.standins import Made, Name
 from prunetool.checkpoints.torch_files.storages import QUANTIZED, Storage, stored_dtype
 from prunetool.checkpoints.torch_files.views import (
@@ -35,6 +35,9 @@ FROM_TYPE = Name("torch._tensor", "_rebuild_from_type_v2")
 _SPARSE = Name(_UTILS, "_rebuild_sparse_tensor")
 _QUANTIZED = Name(_UTILS, "_rebuild_qtensor")
 _V1 = Name(_UTILS, "_rebuild_tensor")
+_OF_TENSORS = frozenset(
+    {_V1, V2, V3, PARAMETER, PARAMETER_WITH_STATE, FROM_TYPE, _SPARSE, _QUANTIZED}
+)
 
 
 def rebuilt(name: Name, written: Name, args: Any) -> Any:
@@ -45,9 +48,15 @@ def rebuilt(name: Name, written: Name, args: Any) -> Any:
         written: as the file has it.
 
     Raises:
-        RefusedError: if what it would make cannot be.
+        ImpossibleError: if what it would make cannot be.
+        RefusedError: if it asks for more than a checkpoint needs.
     """
     if not isinstance(args, tuple):
+        return None
+    value = _VALUES.get((name.module, name.qualname))
+    if value is not None:
+        return value(*args)
+    if name not in _OF_TENSORS:
         return None
     recipe = Made(pickle.REDUCE, (written, args))
     if name in (_V1, V2, V3):
@@ -60,8 +69,7 @@ def rebuilt(name: Name, written: Name, args: Any) -> Any:
         return sparse_tensor(args, recipe)
     if name == _QUANTIZED:
         return quantized_tensor(args, recipe)
-    value = _VALUES.get((name.module, name.qualname))
-    return None if value is None else value(*args)
+    return None
 
 
 def _tensor(name: Name, args: tuple[Any, ...], recipe: Made) -> ViewTensor | None:
@@ -75,13 +83,13 @@ def _tensor(name: Name, args: tuple[Any, ...], recipe: Made) -> ViewTensor | Non
     more = args[7 if name == V3 else 6 :]
     bits = more[0] if more and isinstance(more[0], dict) else {}
     if not is_size(offset):
-        raise RefusedError("a tensor without an offset from 0 on")
+        raise ImpossibleError("a tensor without an offset from 0 on")
     strides = strides_of(stride)
     view = View(
         offset, shape_of(shape), strides, dtype, bool(bits.get("conj")), bool(bits.get("neg"))
     )
     if len(view.stride) != len(view.shape):
-        raise RefusedError("a tensor with more strides than dimensions, or fewer")
+        raise ImpossibleError("a tensor with more strides than dimensions, or fewer")
     return ViewTensor(storage, checked_view(storage, view), recipe)
 
 

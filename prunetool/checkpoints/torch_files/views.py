@@ -10,7 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prunetool.checkpoints.torch_files.limits import DIMENSIONS, VIEWS_OF_ANY_FILE, RefusedError
+from prunetool.checkpoints.torch_files.limits import (
+    DIMENSIONS,
+    VIEWS_OF_ANY_FILE,
+    ImpossibleError,
+    RefusedError,
+)
 from prunetool.checkpoints.torch_files.recipes import RecipeTensor
 from prunetool.checkpoints.torch_files.standins import Made
 from prunetool.checkpoints.torch_files.storages import Storage
@@ -106,11 +111,12 @@ def checked_view(storage: Storage, view: View) -> View:
     """Make sure that a tensor lies in its storage and is not made of few elements without end.
 
     Raises:
-        RefusedError: if not.
+        ImpossibleError: if it does not.
+        RefusedError: if it is.
     """
     needed = (view.offset + view.span) * view.dtype.itemsize
     if view.shape.numel() and needed > storage.nbytes:
-        raise RefusedError(
+        raise ImpossibleError(
             f"a tensor of {_shown(view.shape)} of {view.dtype} that needs {needed} bytes of a "
             f"storage of {storage.nbytes}"
         )
@@ -127,20 +133,20 @@ def shape_of(values: Any) -> torch.Size:
     """Take a file's value for a shape.
 
     Raises:
-        RefusedError: if it is not a short sequence of whole numbers from 0 on.
+        ImpossibleError: if it is not a short sequence of whole numbers from 0 on.
     """
     shape = strides_of(values)
     if math.prod(max(value, 1) for value in shape) >= _END:
-        raise RefusedError(f"a tensor of {_shown(shape)}")
+        raise ImpossibleError(f"a tensor of {_shown(shape)}")
     return torch.Size(shape)
 
 
 def strides_of(values: Any) -> tuple[int, ...]:
     """Take a file's value for strides; raises as :func:`shape_of` does."""
     if not isinstance(values, tuple | list) or not all(is_size(value) for value in values):
-        raise RefusedError("a tensor without a shape of whole numbers from 0 on")
+        raise ImpossibleError("a tensor without a shape of whole numbers from 0 on")
     if len(values) > DIMENSIONS:
-        raise RefusedError(f"a tensor of {len(values)} dimensions")
+        raise ImpossibleError(f"a tensor of {len(values)} dimensions")
     return tuple(values)
 
 

@@ -19,6 +19,7 @@ _ENTRY = struct.Struct("<4s4B4HL2L5H2L")
 _LOCAL = struct.Struct("<4s2B4HL2L2H")
 _END_MARK, _END_64_PLACE_MARK, _END_64_MARK = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
 _ENTRY_MARK, _LOCAL_MARK = b"PK\x01\x02", b"PK\x03\x04"
+_CODE = "/code/__torch__"
 _LONGEST_COMMENT = 2**16
 _LARGEST_DIRECTORY = 2**26  # bytes; some hundred thousand records
 _IN_EXTRA = 0xFFFFFFFF  # the number is in the extra field
@@ -119,6 +120,8 @@ def _entries(
             raise ArchiveError("a table of contents that is damaged")
         size, packed, place = _wide(extra, size, packed, place)
         shown = name.decode("utf-8", errors="replace")
+        if _CODE in shown:
+            raise ArchiveError("a TorchScript program: load it and save its state_dict() instead")
         if method != _STORED or size != packed:
             raise ArchiveError(f"record {shown[:99]!r} is compressed, which torch.save never does")
         if flags & _ENCRYPTED:

@@ -22,7 +22,7 @@ from prunetool.checkpoints.reader import open_checkpoint
 from prunetool.checkpoints.selection import Selection
 from prunetool.errors import CheckpointError, OutputError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 DTYPES = [
     *FLOATS,
