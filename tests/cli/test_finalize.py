@@ -76,3 +76,16 @@ def test_force_replaces_an_older_output(prunetool, path, tmp_path):
 
     assert prunetool("finalize", path, "--force").code == 0
     assert "state_dict" in torch.load(tmp_path / "a.final.ckpt")
+
+
+def test_masks_of_a_copy_alone_are_folded_and_named(prunetool, tmp_path):
+    live = {"w_orig": torch.tensor([1.0, 2.0]), "w_mask": torch.tensor([0.0, 1.0])}
+    content = {"pytorch-lightning_version": "2.6.6", "state_dict": {"w": torch.ones(2)}}
+    torch.save({**content, "current_model_state": live}, tmp_path / "ema.ckpt")
+
+    result = prunetool("finalize", tmp_path / "ema.ckpt")
+
+    assert result.out.splitlines()[0] == "folded masks in current_model_state"
+    again = torch.load(tmp_path / "ema.final.ckpt")
+    assert again["current_model_state"]["w"].tolist() == [0.0, 2.0]
+    assert again["state_dict"]["w"].tolist() == [1.0, 1.0]

@@ -128,3 +128,12 @@ def test_the_input_is_not_replaced_by_its_report(prunetool, path):
 
     assert (result.code, "would replace the input" in result.err) == (2, True)
     assert path.read_bytes() == before
+
+
+def test_weights_that_cannot_be_read_are_named(prunetool, tmp_path):
+    torch.save({"w": torch.ones(2, 2), "m": torch.ones(2, device="meta")}, tmp_path / "a.pt")
+
+    result = prunetool("report", tmp_path / "a.pt")
+
+    assert result.code == 0
+    assert f"{tmp_path / 'a.pt'}: left out 1 that are no plain tensors: m; --trust" in result.err
