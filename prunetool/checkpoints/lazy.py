@@ -108,3 +108,14 @@ def ranges(elements: int, piece: int = PIECE) -> Iterator[tuple[int, int]]:
     """Cut ``elements`` into ranges of ``piece``, a multiple of 8 so that bits stay in bytes."""
     for start in range(0, elements, piece):
         yield start, min(start + piece, elements)
+
+
+def read_within(value: Any) -> Any:
+    """Copy dicts, lists and tuples in each other, with the values of the tensors in them."""
+    if isinstance(value, LazyTensor):
+        return value.read()
+    if isinstance(value, dict):
+        return {key: read_within(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(read_within(child) for child in value)
+    return value

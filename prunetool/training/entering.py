@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prunetool.checkpoints.lazy import read_within
 from prunetool.checkpoints.reader import open_checkpoint
 from prunetool.errors import OptionError
 from prunetool.training.moment import Moments, moment_in
 from prunetool.training.rewind_point import GROUPS
+
+_LARGE = ("state_dict", "optimizer_states", "callbacks")  # what is not loaded here
 
 
 class Entry:
@@ -77,7 +80,8 @@ class RewoundSchedule(Rewound):
 
         Not by the strategy: a sharded one loads weights into the model while it reads.
         """
-        checkpoint = open_checkpoint(self._path).content
+        stored = open_checkpoint(self._path).content
+        checkpoint = {key: it if key in _LARGE else read_within(it) for key, it in stored.items()}
         self.loads(checkpoint)
         trainer.fit_loop.load_state_dict(checkpoint["loops"]["fit_loop"])
         for optimizer, groups in zip(
