@@ -47,10 +47,10 @@ def default_target(source: Path, *, sparse: bool = False) -> Path:
 
 
 class Guard:
-    """Keeps an export from its own input.
+    """Keeps an output from the input that it is made of.
 
     Args:
-        checkpoint: what is exported.
+        checkpoint: what is exported or finalized.
         source: what the user takes for the input, see :func:`input_of`.
         force: whether other files may be replaced.
     """

@@ -62,11 +62,6 @@ def can_hold(dtype: torch.dtype) -> bool:
     return dtype in _DTYPE_NAMES
 
 
-def dtype_name(dtype: torch.dtype) -> str:
-    """Name a dtype as the format does: ``F32``."""
-    return _DTYPE_NAMES[dtype]
-
-
 def aligned_order(entries: Sequence[Entry]) -> list[Entry]:
     """Put wide dtypes first, so that every tensor starts at a multiple of its element size."""
     return sorted(entries, key=lambda entry: (-entry.dtype.itemsize, entry.name))

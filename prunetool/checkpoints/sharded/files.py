@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from prunetool.checkpoints.byte_source import ByteSource
 from prunetool.checkpoints.containers import Container, container_of
 from prunetool.checkpoints.lazy import LazyTensor
@@ -59,10 +57,6 @@ class ShardFiles:
         entry = self.index.entries[key]
         assert entry is not None
         return ChunkedTensor(entry, lambda chunk: self._open_chunk(key, entry, chunk))
-
-    def read_tensor(self, key: str) -> Tensor:
-        """Return all values of a tensor, from all chunks."""
-        return self.tensor(key).read()
 
     def read_object(self, key: str) -> Any:
         """Return an entry that is no tensor; objects of unknown classes are stand-ins."""
