@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from prunetool.cli.interrupts import remember_interrupts
-
-_INTERRUPTED = 130
+from prunetool.cli.interrupts import INTERRUPTED, remember_interrupts
 
 
 def main() -> None:
@@ -16,7 +14,7 @@ def main() -> None:
         from prunetool.cli.app import main as run
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     run()
 
 

@@ -21,7 +21,7 @@ import json
 import shutil
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import bench_children as children
@@ -99,10 +99,7 @@ def report_rows(options: argparse.Namespace) -> list[list[str]]:
         runs = taking_turns(options.repeats, jobs, prepare)
         check_zeros(*runs)
         with_start = [bytes_ / GB / run.seconds for run in runs]
-        without = [
-            bytes_ / GB / max(run.seconds - start.seconds, 1e-3)
-            for run, start in zip(runs, starts, strict=True)
-        ]
+        without = [bytes_ / GB / seconds for seconds in without_start(runs, starts)]
         rows.append(
             [
                 f"{options.dtype}, {cache}",
@@ -116,6 +113,11 @@ def report_rows(options: argparse.Namespace) -> list[list[str]]:
     shutil.rmtree(large)
     shutil.rmtree(small)
     return rows
+
+
+def without_start(runs: Sequence[Ran], starts: Sequence[Ran]) -> list[float]:
+    """Give the seconds of each run, less those of the same on a tiny file."""
+    return [max(run.seconds - it.seconds, 1e-3) for run, it in zip(runs, starts, strict=True)]
 
 
 def check_zeros(reference: Ran, ours: Ran) -> None:
@@ -166,9 +168,7 @@ def writing_rows(options: argparse.Namespace) -> list[list[str]]:
         starts = taking_turns(options.repeats, jobs(small, name), clear)
         runs = taking_turns(options.repeats, jobs(folder, name), clear)
         with_start = [run.seconds for run in runs]
-        without = [
-            max(run.seconds - start.seconds, 1e-3) for run, start in zip(runs, starts, strict=True)
-        ]
+        without = without_start(runs, starts)
         read = (folder / CHECKPOINT).stat().st_size
         rows.append(
             [

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import experiment
 import lenet
 import torch
+from arguments import positive
 from torch import Tensor
 
 from prunetool import ModelPruning
@@ -158,7 +159,7 @@ def verdict(results: Sequence[Sequence[Level]], number: int) -> str:
 def read_options() -> Namespace:
     """Read the command line."""
     parser = experiment.parser("Lottery tickets against dense, re-drawn and shuffled networks.")
-    parser.add_argument("--levels", type=experiment.positive, default=15, help="prunings")
+    parser.add_argument("--levels", type=positive, default=15, help="prunings")
     parser.add_argument(
         "--control-levels",
         type=experiment.integers,

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TypeVar
 
+from arguments import positive
 from lenet import Pixels
 
 Result = TypeVar("Result")
@@ -39,14 +40,6 @@ def parser(description: str) -> argparse.ArgumentParser:
     options.add_argument("--threads", type=positive, default=1, help="of torch, in each process")
     options.add_argument("--jobs", type=positive, default=1, help="seeds that run side by side")
     return options
-
-
-def positive(text: str) -> int:
-    """Read a whole number, at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, got {number}")
-    return number
 
 
 def integers(text: str) -> list[int]:

@@ -29,12 +29,14 @@ from queue import SimpleQueue
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT), str(Path(__file__).parent)]
 
+from arguments import positive  # noqa: E402
 from forked import Server  # noqa: E402
 from fuzz_cases import make_case  # noqa: E402
 from fuzz_tally import described, summary  # noqa: E402
 from fuzz_trial import SECONDS, Trial, try_case  # noqa: E402
 
 ROOM = 3 * 2**30  # bytes that a command can add at all; above the limit that is checked
+BETWEEN_LINES = 250  # cases, of those that say how far it is
 SPARSE = ("prune-global", "own-permanent", "hf-gpt2", "torch-dtypes")
 
 
@@ -92,15 +94,10 @@ def run_cases(options: Namespace, place: Path) -> Iterator[Trial]:
             run_case, options=options, corpus=corpus, place=place, servers=servers
         )
         pool = stack.enter_context(ThreadPoolExecutor(options.jobs))
-        yield from pool.map(run, numbers)
-
-
-def positive(text: str) -> int:
-    """Read a whole number, at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, got {number}")
-    return number
+        for done, trial in enumerate(pool.map(run, numbers), 1):
+            if done % BETWEEN_LINES == 0:
+                print(f"{done} of {len(numbers)} cases", file=sys.stderr, flush=True)
+            yield trial
 
 
 def read_options() -> Namespace:

@@ -26,6 +26,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
+from arguments import positive
 from torture_blows import Blow, choose_blow, strike, unfinished
 from torture_cases import CONFIGURATIONS
 from torture_compare import damage_in, differences
@@ -187,14 +188,6 @@ def run_jobs(options: Namespace, place: Path) -> Tally:
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=options.jobs, mp_context=fresh) as pool:
         return total(pool.map(run, range(options.jobs)))
-
-
-def positive(text: str) -> int:
-    """Read a whole number, at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, got {number}")
-    return number
 
 
 def read_options() -> Namespace:

@@ -9,6 +9,7 @@ from pathlib import Path
 from prunetool.errors import CheckpointError
 
 LONGEST_NAME = 4096  # characters
+_LONGEST_FILE_NAME = 256  # of the usual file systems
 _SHOWN = 60  # characters of a name that may be anything
 # Control characters, invisible ones that turn the text around, halves of characters, line ends.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -35,6 +36,17 @@ def is_printable(name: str) -> bool:
     if name.isascii():
         return name.isprintable()
     return not any(unicodedata.category(character) in _UNPRINTABLE for character in name)
+
+
+def is_file_name(name: object) -> bool:
+    """Say whether it is a plain name of a file: a path would lead out of the folder."""
+    return (
+        isinstance(name, str)
+        and name not in ("", ".", "..")
+        and len(name) < _LONGEST_FILE_NAME
+        and not any(character in name for character in "/\\\0:")
+        and is_printable(name)
+    )
 
 
 def shown(name: object) -> str:

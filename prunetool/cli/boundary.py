@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from prunetool.cli.interrupts import INTERRUPTED
 from prunetool.errors import PrunetoolError, UserCodeError
 from prunetool.training.first_to_fail import is_first_to_fail
 from prunetool.training.ranks import is_main, name_of_this
@@ -34,7 +35,6 @@ _ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
 REQUIREMENT_NOT_MET = 1
 BAD_INPUT = 2
-INTERRUPTED = 130
 TERMINATED = 143
 
 

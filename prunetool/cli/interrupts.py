@@ -11,6 +11,8 @@ import signal
 from types import FrameType
 from typing import NoReturn
 
+INTERRUPTED = 130  # the exit code of Ctrl-C
+
 _came = False
 
 

@@ -9,8 +9,8 @@ import typer
 from typer.core import TyperCommand
 
 from prunetool.cli import train_options as option
-from prunetool.cli.boundary import INTERRUPTED, REQUIREMENT_NOT_MET, TERMINATED
-from prunetool.cli.interrupts import raise_missed_interrupt
+from prunetool.cli.boundary import REQUIREMENT_NOT_MET, TERMINATED
+from prunetool.cli.interrupts import INTERRUPTED, raise_missed_interrupt
 from prunetool.cli.output import Output
 from prunetool.training.ranks import is_main
 

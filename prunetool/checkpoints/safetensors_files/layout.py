@@ -19,28 +19,14 @@ from torch import Tensor
 
 from prunetool.checkpoints.fingerprints import Pieces, fingerprint
 from prunetool.checkpoints.progress import Advance
+from prunetool.checkpoints.safetensors_files.header import DTYPES
 from prunetool.checkpoints.workers import share_out
 from prunetool.errors import OutputError
 
 _ALIGNMENT = 8  # bytes
-_DTYPE_NAMES = {
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.float8_e4m3fn: "F8_E4M3",
-    torch.float8_e5m2: "F8_E5M2",
-    torch.complex64: "C64",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.int16: "I16",
-    torch.int8: "I8",
-    torch.uint64: "U64",
-    torch.uint32: "U32",
-    torch.uint16: "U16",
-    torch.uint8: "U8",
-    torch.bool: "BOOL",
-}
+# Not every dtype that can be read is written: no library here made a file of these to compare with.
+_ONLY_READ = ("F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0")
+_DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items() if name not in _ONLY_READ}
 
 
 @dataclass(frozen=True)

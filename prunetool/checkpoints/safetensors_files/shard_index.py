@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from prunetool.checkpoints.byte_source import ByteSource
-from prunetool.checkpoints.names import is_printable, shown
+from prunetool.checkpoints.names import is_file_name, shown
 from prunetool.checkpoints.safetensors_files.strict_json import JsonError, parse_object
 from prunetool.errors import CheckpointError
 
@@ -59,7 +59,7 @@ def read_shard_index(path: Path) -> ShardIndex:
             f"{path}: a JSON file without {_MAP}; expected a checkpoint, or the index of its "
             "shards: give the folder, or the file that holds the weights"
         )
-    if not isinstance(places, dict) or not places or not all(map(_is_file_name, places.values())):
+    if not isinstance(places, dict) or not places or not all(map(is_file_name, places.values())):
         raise CheckpointError(
             f"{path}: expected in {_MAP} the name of a file in its folder for each tensor, found "
             f"{_first_that_is_none(places)}; do not use this checkpoint"
@@ -103,21 +103,10 @@ def merge(index: ShardIndex, read: Callable[[Path], Mapping[str, Any]]) -> dict[
     return merged | beside
 
 
-def _is_file_name(name: Any) -> bool:
-    """Say whether it is a plain name: a path would lead out of the folder."""
-    return (
-        isinstance(name, str)
-        and name not in ("", ".", "..")
-        and len(name) < 256
-        and not any(character in name for character in "/\\\0:")
-        and is_printable(name)
-    )
-
-
 def _first_that_is_none(places: Any) -> str:
     if not isinstance(places, dict):
         return f"a {type(places).__name__}"
-    return next((shown(it) for it in places.values() if not _is_file_name(it)), "none")
+    return next((shown(it) for it in places.values() if not is_file_name(it)), "none")
 
 
 def _check_files(index: ShardIndex) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from prunetool.checkpoints.safetensors_files.shard_index import INDEX_SUFFIX
 from prunetool.checkpoints.streams import Stream
 from prunetool.errors import OptionError
 
@@ -69,7 +70,7 @@ def shard_paths(target: Path, count: int) -> list[Path]:
 
 def index_path(target: Path) -> Path:
     """Name the file that says which tensor is in which shard."""
-    return target.with_name(f"{target.name}.index.json")
+    return target.with_name(target.name + INDEX_SUFFIX)
 
 
 def index(parts: Sequence[Sequence[Stream]], paths: Sequence[Path]) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 from prunetool.checkpoints.byte_source import ByteSource
 from prunetool.checkpoints.containers import Container, container_of
 from prunetool.checkpoints.lazy import LazyTensor
+from prunetool.checkpoints.names import is_file_name
 from prunetool.checkpoints.sharded.chunks import ChunkedTensor, check_chunks
 from prunetool.checkpoints.sharded.index import Chunk, FolderIndex, Region, TensorEntry
 from prunetool.checkpoints.torch_files.archive import read_archive
@@ -137,8 +138,7 @@ def check_files(folder: Path, index: FolderIndex) -> int:
 
 
 def _check_file(folder: Path, name: str, regions: list[Region]) -> int:
-    # A path would lead out of the folder, to whatever is there.
-    if name in ("", ".", "..") or any(character in name for character in "/\\\0"):
+    if not is_file_name(name):
         raise CheckpointError(
             f"{folder}: expected the name of a file in the folder, found {name[:99]!r}; "
             "do not use this checkpoint"
