@@ -32,7 +32,6 @@ from prunetool.errors import CheckpointError
 _LIVE_COPY = "current_model_state"  # of Lightning's WeightAveraging
 _AVERAGED_COPY = "average_model_state"  # in the state of Lightning's StochasticWeightAveraging
 _AVERAGED_PREFIX = "module."  # in the names of torch's AveragedModel; Lightning's has none
-_SAFETENSORS = ("safetensors", "sparse")
 _OPTIMIZERS = "optimizer_states"
 _TRAINING_STATE = (
     _OPTIMIZERS,
@@ -105,7 +104,7 @@ def finalize(
         CheckpointError: if a mask does not fit, or the input is safetensors.
         OutputError: if ``target`` cannot be written; it is then as it was.
     """
-    if checkpoint.format in _SAFETENSORS:
+    if checkpoint.format.is_safetensors:
         raise CheckpointError(
             f"{checkpoint.path}: expected a checkpoint of torch or Lightning, found safetensors, "
             f"which prunetool export writes, masks applied: prunetool export {checkpoint.path}"

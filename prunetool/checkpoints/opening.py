@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prunetool.checkpoints.containers import Container, container_of
+from prunetool.checkpoints.formats import Format
 from prunetool.checkpoints.lazy import LazyTensor
 from prunetool.checkpoints.names import check_names, shown
 from prunetool.checkpoints.safetensors_files.reading import read_safetensors, with_tied
@@ -26,7 +27,8 @@ from prunetool.checkpoints.wrappers import (
 from prunetool.errors import CheckpointError
 
 LIGHTNING_MARK = "pytorch-lightning_version"
-_SAFETENSORS, _SPARSE = "safetensors", "sparse"
+# What an index with files of several kinds is called by.
+_OF_AN_INDEX = (Format.SPARSE, Format.SAFETENSORS, Format.STATE_DICT, Format.LIGHTNING)
 _PROTOCOL = 2  # of torch.save by default
 _EXPECTED = "expected a Lightning checkpoint or a state_dict"
 
@@ -36,7 +38,7 @@ class Opened:
     """What a file, or the files of an index, hold; the fields are those of ``Checkpoint``."""
 
     path: Path
-    format: str
+    format: Format
     content: Any
     nbytes: int
     files: tuple[Path, ...]
@@ -88,7 +90,7 @@ def _open_safetensors(file: Path) -> Opened:
     sparse = sparse_tensors(it.tensors, it.metadata, file)
     tensors: Mapping[str, LazyTensor] = it.tensors if sparse is None else sparse
     content = with_tied(tensors, it.metadata)
-    kind = _SAFETENSORS if sparse is None else _SPARSE
+    kind = Format.SAFETENSORS if sparse is None else Format.SPARSE
     return Opened(file, kind, content, _size(file), (file,), (), metadata=it.metadata)
 
 
@@ -98,7 +100,7 @@ def _open_torch(file: Path, trust: bool) -> Opened:
     way = way_to_weights(content)
     if way is None:
         raise CheckpointError(f"{file}: no tensors inside: {_EXPECTED}, found {_summary(content)}")
-    kind = "lightning" if LIGHTNING_MARK in content else WEIGHTS
+    kind = Format.LIGHTNING if LIGHTNING_MARK in content else Format.STATE_DICT
     return Opened(file, kind, content, _size(file), (file,), way, archive.protocol)
 
 
@@ -114,7 +116,7 @@ def _open_index(file: Path, trust: bool) -> Opened:
     folder = file.parent if file.parent.name else file.parent.resolve()
     return Opened(
         folder,
-        next(it for it in (_SPARSE, _SAFETENSORS, WEIGHTS, "lightning") if it in kinds),
+        next(it for it in _OF_AN_INDEX if it in kinds),
         content,
         sum(it.nbytes for it in parts.values()) + _size(file),
         (file, *parts),

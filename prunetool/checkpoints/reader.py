@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from prunetool.checkpoints.folding import check_masks_have_tensors, fold
+from prunetool.checkpoints.formats import Format
 from prunetool.checkpoints.locating import locate_checkpoint
 from prunetool.checkpoints.masks import MARKER, MaskKind, prunetool_masks
 from prunetool.checkpoints.names import check_names
@@ -35,8 +36,7 @@ class Checkpoint:
     Attributes:
         path: the file itself, where a run folder was given too; the folder, where the weights
             are in several files.
-        format: ``"lightning"``, ``"state_dict"``, ``"safetensors"``, ``"sparse"`` or
-            ``"sharded"`` (torch.distributed's folders).
+        format: what it is.
         content: all that it holds, but for the optimizers of a sharded folder; tensors are lazy,
             and what is neither a tensor nor a plain container is a stand-in
             (``torch_files/standins.py``). Never change it in place.
@@ -49,7 +49,7 @@ class Checkpoint:
     """
 
     path: Path
-    format: str
+    format: Format
     content: Any
     protocol: int
     nbytes: int
@@ -84,7 +84,7 @@ class Checkpoint:
     def stored_tensors(self) -> dict[str, NamedTensor]:
         """The same by the names that the model is loaded by, see ``prefixes.py``."""
         found = {name: it for name, it in self.folded.items() if isinstance(it, NamedTensor)}
-        own_module = self.format in ("lightning", "sharded")
+        own_module = self.format.is_lightnings
         plain = without_prefixes(found.keys(), own_module=own_module)
         return {name: replace(it, name=plain[name]) for name, it in found.items()}
 
@@ -160,5 +160,5 @@ def _open_folder(path: Path, trust: bool) -> tuple[Opened, ShardFiles]:
     if not is_weights(folder.weights):
         raise CheckpointError(f"{path}: no tensors inside; expected those of a model")
     files = tuple(sorted(it for it in path.iterdir() if it.is_file()))
-    opened = Opened(path, "sharded", content, folder.nbytes, files, protocol=folder.protocol)
+    opened = Opened(path, Format.SHARDED, content, folder.nbytes, files, protocol=folder.protocol)
     return opened, folder.files

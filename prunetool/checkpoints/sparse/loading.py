@@ -8,10 +8,9 @@ from pathlib import Path
 
 from torch import Tensor
 
+from prunetool.checkpoints.formats import Format
 from prunetool.checkpoints.reader import open_checkpoint
 from prunetool.errors import CheckpointError
-
-_SPARSE = "sparse"
 
 
 def load_sparse(path: str | os.PathLike[str]) -> dict[str, Tensor]:
@@ -28,7 +27,7 @@ def load_sparse(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         CheckpointError: if the file cannot be read, is damaged, or is no sparse export.
     """
     checkpoint = open_checkpoint(Path(path))
-    if checkpoint.format != _SPARSE:
+    if checkpoint.format is not Format.SPARSE:
         raise CheckpointError(
             f"{path}: expected what 'prunetool export --format sparse' writes, found a checkpoint "
             f"in the format {checkpoint.format}; load safetensors with safetensors.torch.load_file"
