@@ -7,9 +7,9 @@ import string
 from pathlib import Path
 
 from prunetool.checkpoints.safetensors_files.reading import LONGEST_HEADER
+from prunetool.checkpoints.torch_files.legacy import MAGIC
 
 _SNIFFED_BYTES = 512
-_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # the first value of torch's format before 1.6
 _NAME_IN_ZIP = 30  # where the name of the first record begins
 _TAR_MARK = slice(257, 262)
 
@@ -113,8 +113,8 @@ def _kind_of_zip(start: bytes) -> Container:
 
 
 def _kind_of_pickle(start: bytes) -> Container | None:
-    magic = _LEGACY_MAGIC.to_bytes(10, "little")
-    if start.startswith(b"L%dL\n" % _LEGACY_MAGIC):  # protocols 0 and 1
+    magic = MAGIC.to_bytes(10, "little")
+    if start.startswith(b"L%dL\n" % MAGIC):  # protocols 0 and 1
         return Container.LEGACY_TORCH
     if start[:1] == b"\x80" and start[1:2] <= b"\x05":
         if start[2:14] == b"\x8a\x0a" + magic or start[11:23] == b"\x8a\x0a" + magic:

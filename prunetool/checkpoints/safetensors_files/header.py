@@ -15,11 +15,10 @@ import torch
 
 from prunetool.checkpoints.names import shown
 from prunetool.checkpoints.safetensors_files.strict_json import parse_object
-from prunetool.checkpoints.torch_files.limits import DIMENSIONS
+from prunetool.checkpoints.sizes import are_sizes, is_shape
 
 METADATA = "__metadata__"
 _FIELDS = {"dtype", "shape", "data_offsets"}
-_END = 2**63  # sizes and offsets are below
 DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -93,9 +92,9 @@ def _placed(name: str, field: Any) -> Placed:
     if not isinstance(kind, str) or kind not in DTYPES:
         raise HeaderError(f"{shown(name)} of {shown(kind)}, a dtype that torch cannot hold")
     dtype = DTYPES[kind]
-    if not _are_sizes(shape) or len(shape) > DIMENSIONS or _capacity(shape) >= _END:
+    if not is_shape(shape):
         raise HeaderError(f"{shown(name)} of the shape {shown(shape)}")
-    if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+    if not are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise HeaderError(f"{shown(name)} at {shown(offsets)}")
     start, stop = offsets
     wanted = math.prod(shape) * dtype.itemsize
@@ -105,17 +104,6 @@ def _placed(name: str, field: Any) -> Placed:
             f"{stop - start} bytes"
         )
     return Placed(dtype, torch.Size(shape), start, stop)
-
-
-def _are_sizes(values: Any) -> bool:
-    return isinstance(values, list) and all(
-        type(value) is int and 0 <= value < _END for value in values
-    )
-
-
-def _capacity(shape: list[int]) -> int:
-    """Multiply what torch multiplies, sizes of 0 aside: that must not overflow either."""
-    return math.prod(max(size, 1) for size in shape)
 
 
 def _check_places(tensors: Mapping[str, Placed], size: int) -> None:

@@ -8,7 +8,6 @@ only sizes and dtypes are built.
 from __future__ import annotations
 
 import io
-import math
 import pickle
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ import torch
 
 from prunetool.checkpoints.names import is_printable, shown
 from prunetool.checkpoints.sharded.index import Chunk, FolderIndex, KeyPath, Region, TensorEntry
-from prunetool.checkpoints.torch_files.limits import DIMENSIONS, PICKLE_STEPS
+from prunetool.checkpoints.sizes import END, are_sizes, is_shape
+from prunetool.checkpoints.torch_files.limits import PICKLE_STEPS
 from prunetool.checkpoints.torch_files.reading import first_line
 from prunetool.checkpoints.torch_files.standins import Made, Name
 from prunetool.checkpoints.torch_files.unpickler import Unpickler
@@ -28,7 +28,6 @@ _LARGEST = 2**28  # bytes of the pickle; a million chunks or more
 _BYTES_A_STEP = 10  # about 70 steps describe a chunk, and no chunk takes fewer bytes than 700
 _MOST_STEPS = 100_000_000
 _LONGEST_WAY = 100  # keys of dicts and lists in each other
-_END = 2**63  # sizes and offsets are below
 _MODULE = "torch.distributed.checkpoint.metadata"
 _STORAGE_MODULE = "torch.distributed.checkpoint.filesystem"
 
@@ -105,7 +104,7 @@ def _entry(value: Any) -> TensorEntry | None:
         raise TypeError("expected a strided tensor, found another layout")
     chunks = tuple(_chunk(chunk) for chunk in fields["chunks"])
     shape = _integers(fields["size"])
-    if len(shape) > DIMENSIONS or math.prod(max(size, 1) for size in shape) >= _END:
+    if not is_shape(shape):
         raise ValueError(f"a tensor of the shape {shown(list(shape))}")
     return TensorEntry(dtype, torch.Size(shape), chunks)
 
@@ -140,7 +139,7 @@ def _path(value: Any) -> KeyPath:
     path = tuple(value)
     if not path or not all(type(key) in (str, int) for key in path):
         raise TypeError(f"expected the keys on a way, found {_kind(value)}")
-    if len(path) > _LONGEST_WAY or any(isinstance(key, int) and abs(key) >= _END for key in path):
+    if len(path) > _LONGEST_WAY or any(isinstance(key, int) and abs(key) >= END for key in path):
         raise ValueError(f"a way of {len(path)} keys")
     for key in path:
         if isinstance(key, str):
@@ -150,7 +149,7 @@ def _path(value: Any) -> KeyPath:
 
 def _integers(values: Any) -> tuple[int, ...]:
     numbers = tuple(values)
-    if not all(type(number) is int and 0 <= number < _END for number in numbers):
+    if not are_sizes(numbers):
         raise ValueError("expected sizes or offsets, whole numbers from 0 on")
     return numbers
 

@@ -15,11 +15,12 @@ What is not stored has no bit set: it is 0, and never -0.0. All other tensors of
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from prunetool.checkpoints.safetensors_files.strict_json import parse_object
+from prunetool.checkpoints.sizes import is_shape
 from prunetool.checkpoints.streams import Stream
 from prunetool.errors import CheckpointError
 
@@ -29,7 +30,6 @@ VALUES = ".values"
 # Masks of slices can say of a few bytes that they are any number of zeros.
 FREE_ZEROS = 2**30  # zeros of one file that no stored bytes stand for
 _ZEROS_FOR_A_VALUE = 64  # a mask of slices may leave out as many for each value stored
-_MOST_DIMS = 64
 
 Shape = tuple[int, ...]
 
@@ -59,10 +59,10 @@ def understood(field: str, path: Path) -> dict[str, tuple[Shape, Shape]]:
         CheckpointError: if the field is not what a prunetool of this version writes.
     """
     try:
-        content = json.loads(field)
-    except (ValueError, RecursionError) as error:
-        raise wrong(path, "its field 'sparse' is no JSON") from error
-    if not isinstance(content, dict) or not isinstance(content.get("version"), int):
+        content = parse_object(field.encode())
+    except ValueError as error:
+        raise wrong(path, f"its field 'sparse' is {error}") from error
+    if not isinstance(content.get("version"), int):
         raise wrong(path, "its field 'sparse' names no version")
     if content["version"] != VERSION:
         raise CheckpointError(
@@ -84,17 +84,8 @@ def _shapes(name: str, how: Any, path: Path) -> tuple[Shape, Shape]:
     fields = how if isinstance(how, dict) else {}
     shape: Any = fields.get("shape")
     mask: Any = fields.get("mask")
-    if not _is_shape(shape) or not _is_shape(mask) or len(shape) != len(mask):
+    if not is_shape(shape) or not is_shape(mask) or len(shape) != len(mask):
         raise wrong(path, f"{name} has no shape and mask of as many dims")
     if any(one not in (size, 1) for one, size in zip(mask, shape, strict=True)):
         raise wrong(path, f"{name}: a mask of shape {mask} does not broadcast to {shape}")
     return tuple(shape), tuple(mask)
-
-
-def _is_shape(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) <= _MOST_DIMS
-        and all(type(size) is int and 0 <= size < 2**63 for size in value)
-        and math.prod(value) < 2**63
-    )

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from prunetool.checkpoints.byte_source import ByteSource
+from prunetool.checkpoints.sizes import is_size
 from prunetool.checkpoints.torch_files.limits import PICKLE_BYTES, RefusedError
 from prunetool.checkpoints.torch_files.standins import Name
 from prunetool.checkpoints.torch_files.storages import Storage, stored_dtype
 from prunetool.checkpoints.torch_files.unpickler import Unpickler
-from prunetool.checkpoints.torch_files.views import is_size
 from prunetool.checkpoints.torch_files.zip_records import (
     ArchiveError,
     CutOffError,

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from prunetool.checkpoints.sizes import is_size
 from prunetool.checkpoints.torch_files.limits import (
     VIEWS_OF_A_BYTE,
     VIEWS_OF_ANY_FILE,
@@ -22,7 +23,6 @@ from prunetool.checkpoints.torch_files.views import (
     View,
     ViewTensor,
     checked_view,
-    is_size,
     shape_of,
     strides_of,
 )

@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from prunetool.checkpoints.byte_source import ByteSource
+from prunetool.checkpoints.sizes import is_size
 from prunetool.checkpoints.torch_files.archive import Archive, storage_fields
 from prunetool.checkpoints.torch_files.limits import PICKLE_BYTES, RefusedError
 from prunetool.checkpoints.torch_files.standins import Name
 from prunetool.checkpoints.torch_files.storages import Storage, stored_dtype
 from prunetool.checkpoints.torch_files.unpickler import Unpickler
-from prunetool.checkpoints.torch_files.views import is_size
 from prunetool.checkpoints.torch_files.zip_records import ArchiveError, CutOffError
 
-_MAGIC = 0x1950A86A20F9469CFC6C
+MAGIC = 0x1950A86A20F9469CFC6C  # the first value of the file
 _VERSION = 1001
 _OLDEST_PROTOCOL = 2
 _COUNT_BYTES = 8  # in front of the elements of a storage
@@ -36,7 +36,7 @@ def read_legacy(source: ByteSource) -> Archive:
     """
     with io.BufferedReader(_Pickles(source), _BUFFER) as file:
         start = file.peek(2)[:2]
-        if Unpickler(file).load() != _MAGIC or Unpickler(file).load() != _VERSION:
+        if Unpickler(file).load() != MAGIC or Unpickler(file).load() != _VERSION:
             raise ArchiveError("a pickle that torch.save did not write")
         machine = Unpickler(file).load()
         if not isinstance(machine, Mapping) or machine.get("little_endian") is not True:

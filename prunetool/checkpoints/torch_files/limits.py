@@ -22,7 +22,6 @@ VIEWS_OF_A_BYTE = 16
 VIEWS_OF_ANY_FILE = 2**28  # bytes
 _KEY_DEPTH = 20  # of tuples in each other that are a key of a dict
 _LARGEST_KEY = 2**60  # integers above can be chosen to have all the same hash
-DIMENSIONS = 64  # of a tensor; torch's own limit
 
 
 class RefusedError(pickle.UnpicklingError):

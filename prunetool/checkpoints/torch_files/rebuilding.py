@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from prunetool.checkpoints.sizes import is_size
 from prunetool.checkpoints.torch_files.derived import quantized_tensor, sparse_tensor
 from prunetool.checkpoints.torch_files.limits import ImpossibleError, check_key
 from prunetool.checkpoints.torch_files.standins import Made, Name
@@ -21,7 +22,6 @@ from prunetool.checkpoints.torch_files.views import (
     View,
     ViewTensor,
     checked_view,
-    is_size,
     shape_of,
     strides_of,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from prunetool.checkpoints.sizes import DIMENSIONS, END, are_sizes, capacity
 from prunetool.checkpoints.torch_files.limits import (
-    DIMENSIONS,
     VIEWS_OF_ANY_FILE,
     ImpossibleError,
     RefusedError,
@@ -19,8 +18,6 @@ from prunetool.checkpoints.torch_files.limits import (
 from prunetool.checkpoints.torch_files.recipes import RecipeTensor
 from prunetool.checkpoints.torch_files.standins import Made
 from prunetool.checkpoints.torch_files.storages import Storage
-
-_END = 2**62  # no size, offset or count of elements reaches it
 
 
 @dataclass(frozen=True)
@@ -136,23 +133,18 @@ def shape_of(values: Any) -> torch.Size:
         ImpossibleError: if it is not a short sequence of whole numbers from 0 on.
     """
     shape = strides_of(values)
-    if math.prod(max(value, 1) for value in shape) >= _END:
+    if capacity(shape) >= END:
         raise ImpossibleError(f"a tensor of {_shown(shape)}")
     return torch.Size(shape)
 
 
 def strides_of(values: Any) -> tuple[int, ...]:
     """Take a file's value for strides; raises as :func:`shape_of` does."""
-    if not isinstance(values, tuple | list) or not all(is_size(value) for value in values):
+    if not are_sizes(values):
         raise ImpossibleError("a tensor without a shape of whole numbers from 0 on")
     if len(values) > DIMENSIONS:
         raise ImpossibleError(f"a tensor of {len(values)} dimensions")
     return tuple(values)
-
-
-def is_size(value: Any) -> bool:
-    """Say whether a file's value is a whole number that can be a size or an offset."""
-    return type(value) is int and 0 <= value < _END
 
 
 def _shown(shape: Sequence[int]) -> str:

@@ -117,8 +117,9 @@ def test_many_tensors_cannot_claim_what_one_may_not():
     ("field", "message"),
     [
         ("{", "its field 'sparse' is no JSON"),
-        ("[" * 100_000, "its field 'sparse' is no JSON"),
-        ("[]", "names no version"),
+        ("[" * 100_000, "its field 'sparse' is JSON that is nested too deep"),
+        ("[]", "its field 'sparse' is JSON that is no object"),
+        ('{"version": 1, "version": 1}', "the name 'version' twice"),
         ('{"version": "1"}', "names no version"),
         ('{"version": 1}', "names no tensors"),
         ('{"version": 2}', "of version 2; this prunetool knows version 1: upgrade prunetool"),
