@@ -15,7 +15,7 @@ from pathlib import Path
 
 from torture_process import Running
 
-from prunetool.training.run_folder import RunFolder
+from prunetool.training.recording.run_folder import RunFolder
 
 _LOOK_EVERY = 0.0003  # seconds
 _PROBE = ".writable"  # made and removed before a run begins

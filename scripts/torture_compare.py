@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from prunetool.checkpoints import reader
-from prunetool.training.run_folder import RunFolder
+from prunetool.training.recording.run_folder import RunFolder
 
 TABLES = ("metrics.csv", "events.csv", "report.json", "config.yaml")
 

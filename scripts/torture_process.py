@@ -29,8 +29,8 @@ main()
 _IMPORTED = (
     "lightning.pytorch", "numpy", "pydantic.type_adapter", "torchmetrics",
     "torch.utils.serialization.config",
-    "prunetool.cli.app", "prunetool.cli.train_tables", "prunetool.reports.table",
-    "prunetool.training.command_line", "prunetool.training.run",
+    "prunetool.cli.app", "prunetool.cli.train_tables", "prunetool.reports.rendering.table",
+    "prunetool.training.options.command_line", "prunetool.training.run",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import torch
 from torture_cases import TARGET, Configuration
 from torture_process import Command, Running
 
-from prunetool.training.run_folder import RunFolder
+from prunetool.training.recording.run_folder import RunFolder
 
 # Names a file that gets one byte for each training step, whichever process takes it.
 STEPS = "PRUNETOOL_TORTURE_STEPS"

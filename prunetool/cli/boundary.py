@@ -23,8 +23,8 @@ import typer
 
 from prunetool.cli.interrupts import INTERRUPTED
 from prunetool.errors import PrunetoolError, UserCodeError
-from prunetool.training.first_to_fail import is_first_to_fail
-from prunetool.training.ranks import is_main, name_of_this
+from prunetool.training.processes.first_to_fail import is_first_to_fail
+from prunetool.training.processes.ranks import is_main, name_of_this
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from prunetool.reports.compare import Comparison
-    from prunetool.reports.gates import Failure
+    from prunetool.reports.requirements.gates import Failure
     from prunetool.reports.statistics import Report
 
 
@@ -86,10 +86,10 @@ def _command(
     Nothing in the file is run. --include and --exclude choose what is counted, totals included.
     """
     from prunetool.reports.compare import compare
-    from prunetool.reports.counting import choose_parameters
-    from prunetool.reports.gates import failures
+    from prunetool.reports.counting.counting import choose_parameters
     from prunetool.reports.ordering import Order, sort_layers
-    from prunetool.reports.requirements import parse_requirement
+    from prunetool.reports.requirements.gates import failures
+    from prunetool.reports.requirements.requirements import parse_requirement
 
     _require_available(form)
     requirements = [parse_requirement(text) for text in require or ()]
@@ -130,7 +130,7 @@ def _show(
 ) -> None:
     rendered = _table(subject) if form is Format.TABLE else _json(subject)
     if file is not None:
-        from prunetool.reports.files import write_report
+        from prunetool.reports.rendering.files import write_report
 
         write_report(rendered, file, inputs=inputs)
         output.note(f"wrote {file}")
@@ -142,14 +142,14 @@ def _show(
 
 def _table(subject: Report | Comparison) -> Table:
     from prunetool.reports.compare import Comparison
-    from prunetool.reports.table import render_comparison, render_table
+    from prunetool.reports.rendering.table import render_comparison, render_table
 
     return render_comparison(subject) if isinstance(subject, Comparison) else render_table(subject)
 
 
 def _json(subject: Report | Comparison) -> str:
     from prunetool.reports.compare import Comparison
-    from prunetool.reports.jsonform import comparison_to_json, to_json
+    from prunetool.reports.rendering.jsonform import comparison_to_json, to_json
 
     return comparison_to_json(subject) if isinstance(subject, Comparison) else to_json(subject)
 

@@ -12,7 +12,7 @@ from prunetool.cli import train_options as option
 from prunetool.cli.boundary import REQUIREMENT_NOT_MET, TERMINATED
 from prunetool.cli.interrupts import INTERRUPTED, raise_missed_interrupt
 from prunetool.cli.output import Output
-from prunetool.training.ranks import is_main
+from prunetool.training.processes.ranks import is_main
 
 if TYPE_CHECKING:
     from prunetool.training.outcome import Outcome
@@ -122,8 +122,8 @@ def train(  # one parameter an option: this is the whole interface, in the order
 
 
 def _run(typed: dict[str, Any], out: Output) -> Outcome:
-    from prunetool.training.command_line import options_from, place_from
-    from prunetool.training.interrupts import Terminated
+    from prunetool.training.options.command_line import options_from, place_from
+    from prunetool.training.processes.interrupts import Terminated
     from prunetool.training.run import Manners, train
 
     raise_missed_interrupt()

@@ -1,7 +1,7 @@
 """The options of ``prunetool train``: spelling, panel and one line of help each.
 
-What they mean is in ``training/options.py``. Each is None unless given, so that a config file can
-give it instead.
+What they mean is in ``training/options/options.py``. Each is None unless given, so that a config
+file can give it instead.
 """
 
 from __future__ import annotations

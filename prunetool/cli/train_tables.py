@@ -21,7 +21,7 @@ def events_table(outcome: Outcome) -> tuple[Table, str]:
     Returns:
         The table; and what to say of rows that are left out, or nothing.
     """
-    from prunetool.training.events_file import COLUMNS, event_rows
+    from prunetool.training.recording.events_file import COLUMNS, event_rows
 
     table = _table(COLUMNS)
     rows = event_rows(outcome.history)

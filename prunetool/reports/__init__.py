@@ -9,18 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prunetool.reports.counting import report_on
-    from prunetool.reports.jsonform import to_json
+    from prunetool.reports.counting.counting import report_on
+    from prunetool.reports.rendering.jsonform import to_json
+    from prunetool.reports.rendering.table import render_table
     from prunetool.reports.statistics import Report
-    from prunetool.reports.table import render_table
 
 __all__ = ["Report", "render_table", "report_on", "to_json"]
 
 _HOMES = {
     "Report": "prunetool.reports.statistics",
-    "render_table": "prunetool.reports.table",
-    "report_on": "prunetool.reports.counting",
-    "to_json": "prunetool.reports.jsonform",
+    "render_table": "prunetool.reports.rendering.table",
+    "report_on": "prunetool.reports.counting.counting",
+    "to_json": "prunetool.reports.rendering.jsonform",
 }
 
 

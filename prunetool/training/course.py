@@ -14,33 +14,33 @@ from pathlib import Path
 from typing import Any
 
 from prunetool.errors import OptionError
-from prunetool.training.checkpoint_files import keep_as
-from prunetool.training.checkpointing import STATE_KEY, run_checkpoint
-from prunetool.training.crew import Crew
-from prunetool.training.disk import on_disk
-from prunetool.training.entering import (
+from prunetool.training.building.targets import BuiltModel
+from prunetool.training.building.trainer import build_trainer, fit
+from prunetool.training.options.options import TrainOptions
+from prunetool.training.options.pruning_options import checked
+from prunetool.training.processes.crew import Crew
+from prunetool.training.processes.interrupts import StopRequest
+from prunetool.training.processes.sharing import Sharing
+from prunetool.training.progress import ProgressCallback
+from prunetool.training.recording.checkpoint_files import keep_as
+from prunetool.training.recording.checkpointing import STATE_KEY, run_checkpoint
+from prunetool.training.recording.disk import on_disk
+from prunetool.training.recording.epoch_record import Listener
+from prunetool.training.recording.monitor import BestSoFar
+from prunetool.training.recording.recording import Recording
+from prunetool.training.recording.replacing import Replacing
+from prunetool.training.recording.run_folder import RunFolder
+from prunetool.training.resuming.entering import (
     Continued,
     Entry,
     Rewound,
     RewoundSchedule,
     require_own_schedulers,
 )
-from prunetool.training.epoch_record import Listener
-from prunetool.training.interrupts import StopRequest
-from prunetool.training.monitor import BestSoFar
-from prunetool.training.options import TrainOptions
-from prunetool.training.progress import ProgressCallback
-from prunetool.training.pruning_options import checked
-from prunetool.training.recording import Recording
-from prunetool.training.replacing import Replacing
-from prunetool.training.rewind_point import RewindPoint
+from prunetool.training.resuming.rewind_point import RewindPoint
+from prunetool.training.resuming.standing import Standing
 from prunetool.training.round_book import RoundBook
 from prunetool.training.rounds import Retrain, Rounds
-from prunetool.training.run_folder import RunFolder
-from prunetool.training.sharing import Sharing
-from prunetool.training.standing import Standing
-from prunetool.training.targets import BuiltModel
-from prunetool.training.trainer import build_trainer, fit
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prunetool.training.events_file import Event
-from prunetool.training.options import TrainOptions
+from prunetool.training.options.options import TrainOptions
+from prunetool.training.recording.events_file import Event
+from prunetool.training.recording.run_folder import RunFolder
 from prunetool.training.round_book import RoundBook, RoundRow
-from prunetool.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from prunetool.callback import ModelPruning

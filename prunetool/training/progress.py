@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from prunetool.training.epoch_record import EpochRecord
+from prunetool.training.recording.epoch_record import EpochRecord
 
 _METRICS_SHOWN = 6
 

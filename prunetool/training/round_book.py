@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from prunetool.errors import OptionError
-from prunetool.training.epoch_record import EpochRecord
+from prunetool.training.recording.epoch_record import EpochRecord
 
 
 @dataclass(frozen=True)

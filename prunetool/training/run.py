@@ -9,38 +9,38 @@ from pathlib import Path
 from typing import Any
 
 from prunetool.errors import OptionError, PrunetoolError
-from prunetool.training.config import write_config
-from prunetool.training.course import Course
-from prunetool.training.crew import Crew
-from prunetool.training.data import fit_data
-from prunetool.training.events_file import write_events
-from prunetool.training.importing import make_importable
-from prunetool.training.initial import InitialWeights, initial_masks
-from prunetool.training.interrupts import Terminated, interruptible
-from prunetool.training.leftovers import drop_half_written_texts
-from prunetool.training.metrics_file import MetricsFile
-from prunetool.training.monitor import BestSoFar, Monitor, parse_monitor
-from prunetool.training.noise import useful_messages_only
-from prunetool.training.options import TrainOptions
-from prunetool.training.outcome import Outcome, outcome_of
-from prunetool.training.pruning_options import pruning_callback
-from prunetool.training.ranks import is_main
-from prunetool.training.replacing import Replacing
-from prunetool.training.resuming import Resumed
-from prunetool.training.round_book import RoundBook
-from prunetool.training.round_options import rounds_of
-from prunetool.training.rounds import Rounds
-from prunetool.training.run_folder import RUNS, RunFolder, discard_unused, new_run_folder
-from prunetool.training.standing import Standing
-from prunetool.training.strategies import require_sharding
-from prunetool.training.targets import (
+from prunetool.training.building.data import fit_data
+from prunetool.training.building.importing import make_importable
+from prunetool.training.building.initial import InitialWeights, initial_masks
+from prunetool.training.building.strategies import require_sharding
+from prunetool.training.building.targets import (
     BuiltModel,
     ModelSource,
     build_model,
     is_checkpoint_path,
     resolve_target,
 )
-from prunetool.training.trees import tree_of
+from prunetool.training.building.trees import tree_of
+from prunetool.training.course import Course
+from prunetool.training.noise import useful_messages_only
+from prunetool.training.options.config import write_config
+from prunetool.training.options.options import TrainOptions
+from prunetool.training.options.pruning_options import pruning_callback
+from prunetool.training.options.round_options import rounds_of
+from prunetool.training.outcome import Outcome, outcome_of
+from prunetool.training.processes.crew import Crew
+from prunetool.training.processes.interrupts import Terminated, interruptible
+from prunetool.training.processes.ranks import is_main
+from prunetool.training.recording.events_file import write_events
+from prunetool.training.recording.leftovers import drop_half_written_texts
+from prunetool.training.recording.metrics_file import MetricsFile
+from prunetool.training.recording.monitor import BestSoFar, Monitor, parse_monitor
+from prunetool.training.recording.replacing import Replacing
+from prunetool.training.recording.run_folder import RUNS, RunFolder, discard_unused, new_run_folder
+from prunetool.training.resuming.resuming import Resumed
+from prunetool.training.resuming.standing import Standing
+from prunetool.training.round_book import RoundBook
+from prunetool.training.rounds import Rounds
 
 Note = Callable[[str], None]
 

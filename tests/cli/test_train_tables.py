@@ -7,8 +7,8 @@ from rich.console import Console
 
 from prunetool.cli.train_tables import evenly, events_table, rounds_table
 from prunetool.training.outcome import Outcome
+from prunetool.training.recording.run_folder import RunFolder
 from prunetool.training.round_book import Pruning, RoundRow
-from prunetool.training.run_folder import RunFolder
 
 
 def outcome(**more):

@@ -10,7 +10,7 @@ from tiny import fit, seeded
 from prunetool import ModelPruning
 from prunetool.fit.plan import Plan, in_words
 from prunetool.fit.timeline import Timeline, Unit
-from prunetool.training.epochs import ChosenEpochs
+from prunetool.training.options.epochs import ChosenEpochs
 
 NO_TICKET = {"use_lottery_ticket_hypothesis": False}
 

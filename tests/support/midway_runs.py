@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from midway import Midway
 
-from prunetool.training.command_line import place_from
+from prunetool.training.options.command_line import place_from
 from prunetool.training.outcome import Outcome
 from prunetool.training.run import Manners, train
 

@@ -110,8 +110,9 @@ def new_processes() -> ProcessPoolExecutor:
     """
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(
-        ["torchmetrics", "prunetool.cli.app", "prunetool.training.run", "prunetool.reports.table",
-         "prunetool.training.command_line", "prunetool.cli.train_tables", "pydantic.type_adapter"]
+        ["torchmetrics", "prunetool.cli.app", "prunetool.training.run",
+         "prunetool.reports.rendering.table", "prunetool.training.options.command_line",
+         "prunetool.cli.train_tables", "pydantic.type_adapter"]
     )  # fmt: skip
     return ProcessPoolExecutor(max_workers=1, max_tasks_per_child=1, mp_context=server)
 

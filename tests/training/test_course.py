@@ -11,9 +11,9 @@ from ticket import MATRICES, ByHand, Ticket
 
 from prunetool.checkpoints.reader import open_checkpoint
 from prunetool.errors import OptionError
-from prunetool.training.command_line import place_from
-from prunetool.training.options import from_values
-from prunetool.training.round_options import rounds_of
+from prunetool.training.options.command_line import place_from
+from prunetool.training.options.options import from_values
+from prunetool.training.options.round_options import rounds_of
 from prunetool.training.run import Manners, Place, train
 
 EPOCHS = 3

@@ -12,8 +12,8 @@ from midway import SIGTERM, Midway
 from midway_runs import here, quiet, resume  # noqa: F401
 
 from prunetool.errors import CheckpointError, OptionError
-from prunetool.training.command_line import options_from, place_from
-from prunetool.training.interrupts import Terminated
+from prunetool.training.options.command_line import options_from, place_from
+from prunetool.training.processes.interrupts import Terminated
 from prunetool.training.run import Manners, train
 
 STEPS = 5

@@ -9,8 +9,8 @@ import torch
 from midway import SIGINT, SIGTERM, STEPS_AN_EPOCH, Midway
 from midway_runs import here, quiet, resume  # noqa: F401
 
-from prunetool.training.interrupts import Terminated
-from prunetool.training.options import from_values
+from prunetool.training.options.options import from_values
+from prunetool.training.processes.interrupts import Terminated
 from prunetool.training.run import Place, train
 
 pytestmark = pytest.mark.usefixtures("here")

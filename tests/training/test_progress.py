@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from prunetool.training.epoch_record import EpochRecord
 from prunetool.training.progress import epoch_line
+from prunetool.training.recording.epoch_record import EpochRecord
 
 
 def test_a_line_an_epoch():

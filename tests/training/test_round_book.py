@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from prunetool.errors import OptionError
-from prunetool.training.epoch_record import EpochRecord
+from prunetool.training.recording.epoch_record import EpochRecord
 from prunetool.training.round_book import Pruning, RoundBook, RoundRow, telling_metrics
 
 METRICS = {"lr": 0.1, "train_loss": 3.0, "val_loss": 2.0, "val_acc": 0.5}

@@ -7,8 +7,8 @@ import pytest
 
 from prunetool.errors import OptionError, UserCodeError
 from prunetool.pruning.schedules import Schedule, sparsity_at
-from prunetool.training.options import from_values
-from prunetool.training.round_options import rounds_of
+from prunetool.training.options.options import from_values
+from prunetool.training.options.round_options import rounds_of
 from prunetool.training.rounds import Retrain, Rounds, default_count, sparsities
 
 

@@ -1,0 +1,1 @@
+"""A report as text: tables for people, and formats for programs."""

@@ -1,0 +1,1 @@
+"""``--require``: its language, and what a report comes to when it is held against it."""

@@ -1,0 +1,1 @@
+"""From names to objects: the model, its data, the Trainer, and the weights to begin with."""

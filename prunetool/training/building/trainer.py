@@ -1,0 +1,129 @@
+"""The Trainer of a run, from the options; and what becomes of the errors of a fit."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prunetool.errors import OptionError, PrunetoolError, UserCodeError
+from prunetool.suggest import did_you_mean
+from prunetool.training.building.strategies import strategy_for
+from prunetool.training.building.trees import Tree, is_misconfiguration
+from prunetool.training.options.options import TrainOptions
+from prunetool.training.options.pruning_options import as_option
+from prunetool.training.processes.interrupts import interrupt_behind, interruptible
+from prunetool.training.processes.ranks import torchrun_layout
+from prunetool.training.recording.checkpoint_io import with_checkpoint_io
+
+# Trainer arguments that have an option of their own, or that the run sets itself.
+_OWN_OPTIONS = (
+    "max_epochs", "max_steps", "accelerator", "devices", "num_nodes", "strategy", "precision",
+)  # fmt: skip
+_SET_BY_THE_RUN = ("callbacks", "enable_checkpointing")
+_LIBRARIES = frozenset(
+    {
+        "lightning", "pytorch_lightning", "lightning_fabric", "lightning_utilities",
+        "torch", "prunetool", "typer", "click", "rich",
+    }
+)  # fmt: skip
+
+
+def build_trainer(
+    tree: Tree, options: TrainOptions, *, callbacks: Sequence[Any], root: Path
+) -> Any:
+    """Build the Trainer of the model's Lightning.
+
+    Args:
+        tree: the model's Lightning.
+        options: the run.
+        callbacks: the run's own; the model's configure_callbacks adds to them.
+        root: where loggers write, if ``--trainer logger=true`` asks for one.
+
+    Raises:
+        OptionError: for an unknown argument or a value that the Trainer refuses.
+    """
+    trainer_class = tree.trainer_class
+    _check_names(options.trainer, trainer_class)
+    arguments = {
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "logger": False,
+        "default_root_dir": str(root),
+        **options.trainer,
+        **{name: getattr(options, name) for name in _OWN_OPTIONS},
+        **_devices_of_torchrun(options),
+        "strategy": strategy_for(tree, options.strategy),
+        "max_steps": -1 if options.max_steps is None else options.max_steps,
+    }
+    arguments["plugins"] = with_checkpoint_io(tree, arguments)
+    try:
+        return trainer_class(**arguments, callbacks=list(callbacks))
+    except Exception as error:
+        raise OptionError(f"the Trainer refuses its options: {error}") from error
+
+
+def fit(trainer: Any, module: Any, data: Mapping[str, Any], *, resume_from: Path | None) -> None:
+    """Train.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C.
+        Terminated: on SIGTERM.
+        OptionError: where Lightning or the callback finds a misconfiguration.
+        UserCodeError: for any other exception; most come out of the user's hooks.
+    """
+    name = type(module).__name__  # FSDP2 puts a class of its own before it
+    try:
+        with interruptible():
+            trainer.fit(module, **data, ckpt_path=resume_from)
+    except PrunetoolError:
+        raise
+    except Exception as error:
+        if (signal := interrupt_behind(error)) is not None:
+            raise signal from None
+        if _is_lightnings_complaint(error):
+            raise OptionError(as_option(str(error))) from error
+        raise UserCodeError(f"training {name}") from error
+
+
+def _check_names(given: Mapping[str, Any], trainer_class: type) -> None:
+    known = [name for name in inspect.signature(trainer_class).parameters if name != "self"]
+    for name in given:
+        if name in _OWN_OPTIONS:
+            raise OptionError(f"--trainer {name}: has an option of its own, --{_dashed(name)}")
+        if name in _SET_BY_THE_RUN:
+            raise OptionError(f"--trainer {name}: is set by prunetool itself")
+        if name not in known:
+            raise OptionError(
+                f"--trainer {name}: the Trainer has no such argument{did_you_mean(name, known)}"
+            )
+
+
+def _devices_of_torchrun(options: TrainOptions) -> dict[str, int]:
+    """As many as there are processes already, where nothing else was asked for."""
+    layout = torchrun_layout()
+    if layout is None or options.devices != "auto":
+        return {}
+    return {"devices": layout[0], "num_nodes": layout[1]}
+
+
+def _is_lightnings_complaint(error: Exception) -> bool:
+    """A complaint about how things are set up, with no line of the user's code involved."""
+    kinds = is_misconfiguration(error) or isinstance(error, ValueError | TypeError)
+    return kinds and not _passes_user_code(error)
+
+
+def _passes_user_code(error: BaseException) -> bool:
+    tb = error.__traceback__
+    while tb is not None:
+        top = str(tb.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if top not in _LIBRARIES and top not in sys.stdlib_module_names:
+            return True
+        tb = tb.tb_next
+    return False
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")

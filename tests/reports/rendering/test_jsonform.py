@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+
+import saved
+import torch
+
+from prunetool.reports import report_on, to_json
+from prunetool.reports.compare import compare
+from prunetool.reports.rendering.jsonform import comparison_to_json
+
+
+def test_schema_1(tmp_path):
+    path = saved.save_masked(tmp_path / "a.ckpt")
+
+    assert json.loads(to_json(report_on(path))) == {
+        "schema": 1,
+        "source": {"path": str(path), "format": "lightning", "masks": "prunetool"},
+        "total": {
+            "parameters": 12,
+            "zeros": 5,
+            "sparsity": 5 / 12,
+            "prunable": {"parameters": 6, "zeros": 4, "sparsity": 4 / 6},
+        },
+        "layers": [
+            {
+                "name": "fc.weight",
+                "shape": [2, 3],
+                "dtype": "float32",
+                "parameters": 6,
+                "zeros": 4,
+                "sparsity": 4 / 6,
+                "masked": True,
+                "pattern": "elements",
+                "bytes": 24,
+            },
+            {
+                "name": "fc.bias",
+                "shape": [2],
+                "dtype": "float32",
+                "parameters": 2,
+                "zeros": 1,
+                "sparsity": 0.5,
+                "masked": False,
+                "pattern": "elements",
+                "bytes": 8,
+            },
+            {
+                "name": "blocks[0].weight",
+                "shape": [2, 2],
+                "dtype": "float32",
+                "parameters": 4,
+                "zeros": 0,
+                "sparsity": 0.0,
+                "masked": False,
+                "pattern": None,
+                "bytes": 16,
+            },
+        ],
+    }
+
+
+def test_a_comparison(tmp_path):
+    one = saved.save_lightning(tmp_path / "a.ckpt", {"w": torch.tensor([[0.0, 1.0]])})
+    two = saved.save_lightning(tmp_path / "b.ckpt", {"v": torch.ones(1)})
+
+    content = json.loads(comparison_to_json(compare(report_on(one), report_on(two))))
+
+    count = {"parameters": 2, "zeros": 1, "sparsity": 0.5}
+    assert content == {
+        "schema": 1,
+        "sources": [
+            {"path": str(path), "format": "lightning", "masks": None} for path in (one, two)
+        ],
+        "total": {
+            "counts": [count, {"parameters": 1, "zeros": 0, "sparsity": 0.0}],
+            "difference": -0.5,
+            "prunable": {
+                "counts": [count, {"parameters": 0, "zeros": 0, "sparsity": 0.0}],
+                "difference": -0.5,
+            },
+        },
+        "layers": [
+            {"name": "w", "counts": [count, None], "difference": None},
+            {
+                "name": "v",
+                "counts": [None, {"parameters": 1, "zeros": 0, "sparsity": 0.0}],
+                "difference": None,
+            },
+        ],
+    }
