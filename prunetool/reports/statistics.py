@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 
@@ -94,11 +94,14 @@ class Report:
 
     Attributes:
         complete: whether all parameters of the file are among the layers.
+        macs_elsewhere: what a forward pass multiplies without any of the layers: activations by
+            each other, such as attention scores; as dense as they are.
     """
 
     source: Source
     layers: tuple[Layer, ...]
     complete: bool = True
+    macs_elsewhere: int = 0
 
     @cached_property
     def total(self) -> Count:
@@ -109,6 +112,21 @@ class Report:
     def prunable(self) -> Count:
         """Of the pruned set."""
         return total_of(layer for layer in self.layers if layer.prunable)
+
+    @cached_property
+    def sums(self) -> Sums:
+        """Of all layers, and of what is multiplied elsewhere."""
+        sums = sums_of(self.layers)
+        if sums.macs is None:
+            return sums
+        dense, effective = sums.macs.dense, sums.macs.effective
+        more = self.macs_elsewhere
+        return replace(sums, macs=Macs(dense + more, effective + more))
+
+    @cached_property
+    def prunable_sums(self) -> Sums:
+        """Of the pruned set."""
+        return sums_of(layer for layer in self.layers if layer.prunable)
 
 
 def sums_of(layers: Iterable[Layer]) -> Sums:

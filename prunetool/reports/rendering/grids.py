@@ -18,7 +18,7 @@ from prunetool.reports.rendering.cells import (
     shape_text,
 )
 from prunetool.reports.rendering.grid import Column, Grid, Row
-from prunetool.reports.statistics import Count, Layer, Macs, Report, Sums, sums_of
+from prunetool.reports.statistics import Count, Layer, Macs, Report, Sums
 
 _BAR = 10
 # Ranks: what is left out first where there is little room has the highest one.
@@ -80,8 +80,7 @@ def report_grid(
         return Row(printable(layer.name), cells, alarming=bool(note))
 
     whole = "whole model" if report.complete else "all selected"
-    pruned = sums_of(it for it in report.layers if it.prunable)
-    totals = (sums_row("pruned set", pruned), sums_row(whole, sums_of(report.layers)))
+    totals = (sums_row("pruned set", report.prunable_sums), sums_row(whole, report.sums))
     if depth is None:
         return Grid("layer", _COLUMNS, tuple(layer_row(it) for it in report.layers), totals)
     groups = group_by_module(report, depth)

@@ -9,7 +9,7 @@ from typing import Any
 
 from prunetool.reports.compare import Comparison, Row
 from prunetool.reports.grouping import Group, group_by_module
-from prunetool.reports.statistics import Count, Layer, Macs, Report, Sums, sums_of
+from prunetool.reports.statistics import Count, Layer, Macs, Report, Sums
 
 _SCHEMA = 1
 
@@ -44,8 +44,7 @@ def comparison_to_json(comparison: Comparison) -> str:
 
 
 def _total(report: Report) -> dict[str, Any]:
-    pruned = sums_of(layer for layer in report.layers if layer.prunable)
-    return _sums(sums_of(report.layers), pruned)
+    return _sums(report.sums, report.prunable_sums)
 
 
 def _group(group: Group) -> dict[str, Any]:
