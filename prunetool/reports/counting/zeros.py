@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from prunetool.checkpoints.progress import Advance, unseen
-from prunetool.reports.counting.boxes import box_shape, boxes, read_box
+from prunetool.reports.counting.boxes import Box, box_shape, boxes, read_box
 from prunetool.reports.counting.zeropatterns import ZeroPattern
 
 # Elements that are counted at once: few, since each is looked at several times, best in a cache.
-_PIECE = 2**17
+PIECE = 2**17
 # Floats of which +0 and -0 are the zeros, and the sign is the highest bit. By their bits they are
 # counted two to five times as fast, and 8-bit ones, which torch cannot compare, at all.
 _BITS = {
@@ -40,7 +40,7 @@ def find_zeros(
     shape: torch.Size,
     *,
     advance: Advance = unseen,
-    piece: int = _PIECE,
+    piece: int = PIECE,
 ) -> Zeros:
     """Read a tensor once and count.
 
@@ -52,16 +52,36 @@ def find_zeros(
     if shape.numel() == 0:
         return Zeros(0, None)
     cut = box_shape(shape, piece)
-    pattern = ZeroPattern(shape, cut)
-    count = 0
+    counter = ZeroCounter(shape, cut)
     for box in boxes(shape, cut):
         values = read_box(flat, shape, box)
+        counter.see(box, values)
+        advance(values.nbytes)
+    return counter.zeros()
+
+
+class ZeroCounter:
+    """Counts over the boxes of a tensor that were seen so far.
+
+    Args:
+        shape: of the tensor.
+        cut: of the boxes, as ``box_shape`` gives it.
+    """
+
+    def __init__(self, shape: torch.Size, cut: Sequence[int]) -> None:
+        self._pattern = ZeroPattern(shape, cut)
+        self._count = 0
+
+    def see(self, box: Box, values: Tensor) -> None:
+        """Take a box into account; ``values`` may be changed meanwhile."""
         countable = _countable(values)
         kept = int(np.count_nonzero(countable.numpy()))
-        pattern.see(box, countable, kept)
-        count += values.numel() - kept
-        advance(values.nbytes)
-    return Zeros(count, pattern.name())
+        self._pattern.see(box, countable, kept)
+        self._count += values.numel() - kept
+
+    def zeros(self) -> Zeros:
+        """Say what it comes to, all boxes seen."""
+        return Zeros(self._count, self._pattern.name())
 
 
 def _countable(values: Tensor) -> Tensor:

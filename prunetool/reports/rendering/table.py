@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prunetool.reports.compare import Comparison, Row
+from prunetool.reports.counting.changes import Change
 from prunetool.reports.statistics import Count, Layer, Report
 
 _NOTHING = "-"
@@ -31,9 +32,14 @@ def render_table(report: Report) -> Table:
 
 
 def render_comparison(comparison: Comparison) -> Table:
-    """Show the sparsity of every layer in two reports and the difference, then the totals."""
+    """Show how every layer differs in two reports, then the totals.
+
+    After the sparsity of both and the difference: the weights that came back (``regrown``), those
+    that are newly pruned, and the largest change of one that is zero in neither.
+    """
     table = _table(("parameters", "right"), ("first", "right"), ("second", "right"))
-    table.add_column("difference", justify="right", no_wrap=True)
+    for name in ("difference", "regrown", "pruned", "change"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in comparison.rows:
         table.add_row(*_comparison_cells(row))
     table.add_section()
@@ -82,7 +88,15 @@ def _comparison_cells(row: Row) -> tuple[Text | str, ...]:
         "/".join(sizes),
         *(_NOTHING if it is None else _percent(it.sparsity) for it in (row.first, row.second)),
         difference,
+        *_change_cells(row.change, unlike=row.difference is not None),
     )
+
+
+def _change_cells(change: Change | None, *, unlike: bool) -> tuple[str, str, str]:
+    """Show a change, or why it is not known; ``unlike``: both have the layer, in other shapes."""
+    if change is None:
+        return "other shape" if unlike else _NOTHING, _NOTHING, _NOTHING
+    return str(change.regrown), str(change.newly_pruned), f"{change.largest:.3g}"
 
 
 def _percent(fraction: float) -> str:
