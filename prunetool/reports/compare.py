@@ -39,7 +39,8 @@ class Comparison:
 
     Attributes:
         pruned_set: the layers of one pruned set in both: that of the first report, or of the
-            second if only that has masks. A finalized file has no masks any more.
+            second if only that has masks. A finalized file has no masks any more. A layer that only
+            one of them has belongs to it if it does there.
         whole: all layers of each. The changes of both add up those that are known.
     """
 
@@ -77,12 +78,12 @@ class Comparison:
             (second, first, self.reports[1]),
         ):
             if only := [name for name in here if name not in there]:
-                yield f"{len(only)} of the layers only in {report.source.path}: {_some(only)}"
+                yield f"{report.source.path}: {len(only)} only there: {_some(only)}"
         both = (name for name in first if name in second)
         other = [name for name in both if first[name].shape != second[name].shape]
         if other:
             shapes = (f"{it} {_shape(first[it])} and {_shape(second[it])}" for it in other)
-            yield f"{len(other)} of the layers of another shape, not compared: {_some(shapes)}"
+            yield f"{len(other)} of another shape, so not compared: {_some(shapes)}"
 
 
 def compare(
@@ -130,8 +131,13 @@ def _of_pruned_set(first: Report, second: Report, changes: Mapping[str, Change])
 
 
 def _names_of_pruned_set(first: Report, second: Report) -> set[str]:
-    decides = second if first.source.masks is None and second.source.masks else first
-    return {layer.name for layer in decides.layers if layer.prunable}
+    decides, other = first, second
+    if first.source.masks is None and second.source.masks is not None:
+        decides, other = second, first
+    # What only one of them has, its own report decides.
+    known = {layer.name for layer in decides.layers}
+    alone = (layer for layer in other.layers if layer.name not in known)
+    return {layer.name for layer in (*decides.layers, *alone) if layer.prunable}
 
 
 def _by_name(report: Report) -> dict[str, Layer]:

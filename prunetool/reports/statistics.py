@@ -56,8 +56,8 @@ class Layer:
     prunable: bool
     pattern: str | None
     bytes: int
-    sparse_bytes: int = 0
-    dead_channels: tuple[int, ...] = ()
+    sparse_bytes: int
+    dead_channels: tuple[int, ...]
     macs: Macs | None = None
 
 

@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from prunetool.checkpoints.progress import Advance, unseen
-from prunetool.reports.counting.boxes import Box, box_shape, boxes, read_box
+from prunetool.reports.counting.boxes import (
+    FEWEST_DIMS_OF_A_MATRIX,
+    Box,
+    box_shape,
+    boxes,
+    read_box,
+)
+from prunetool.reports.counting.deadchannels import DeadChannels
 from prunetool.reports.counting.zeropatterns import ZeroPattern
 
 # Elements that are counted at once: few, since each is looked at several times, best in a cache.
@@ -29,10 +36,18 @@ _BITS = {
 
 @dataclass(frozen=True)
 class Zeros:
-    """How many elements of a tensor are zero, and their pattern, see ``zeropatterns.py``."""
+    """What there is to know of the zeros of a tensor.
+
+    Attributes:
+        count: how many there are.
+        pattern: see ``zeropatterns.py``.
+        dead_channels: how many slices are all zero along dim 0, and along dim 1; ``()`` below two
+            dims.
+    """
 
     count: int
     pattern: str | None
+    dead_channels: tuple[int, ...]
 
 
 def find_zeros(
@@ -50,7 +65,7 @@ def find_zeros(
         piece: elements to hold at once.
     """
     if shape.numel() == 0:
-        return Zeros(0, None)
+        return Zeros(0, None, (0, 0) if len(shape) >= FEWEST_DIMS_OF_A_MATRIX else ())
     cut = box_shape(shape, piece)
     counter = ZeroCounter(shape, cut)
     for box in boxes(shape, cut):
@@ -70,18 +85,21 @@ class ZeroCounter:
 
     def __init__(self, shape: torch.Size, cut: Sequence[int]) -> None:
         self._pattern = ZeroPattern(shape, cut)
+        self._dead = DeadChannels(shape, cut)
         self._count = 0
 
     def see(self, box: Box, values: Tensor) -> None:
         """Take a box into account; ``values`` may be changed meanwhile."""
         countable = _countable(values)
-        kept = int(np.count_nonzero(countable.numpy()))
+        array = countable.numpy()
+        kept = int(np.count_nonzero(array))
         self._pattern.see(box, countable, kept)
+        self._dead.see(box, array, kept)
         self._count += values.numel() - kept
 
     def zeros(self) -> Zeros:
         """Say what it comes to, all boxes seen."""
-        return Zeros(self._count, self._pattern.name())
+        return Zeros(self._count, self._pattern.name(), self._dead.counts())
 
 
 def _countable(values: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 
 from prunetool.reports.compare import Comparison, Row
 from prunetool.reports.counting.changes import Change
-from prunetool.reports.statistics import Count, Layer, Report
+from prunetool.reports.statistics import Count, Layer, Macs, Report, Sums, sums_of
 
 _SCHEMA = 1
 
@@ -21,7 +21,7 @@ def to_json(report: Report) -> str:
         {
             "schema": _SCHEMA,
             "source": asdict(report.source),
-            "total": _count(report.total) | {"prunable": _count(report.prunable)},
+            "total": _total(report),
             "layers": [_layer(layer) for layer in report.layers],
         }
     )
@@ -43,6 +43,29 @@ def comparison_to_json(comparison: Comparison) -> str:
             ],
         }
     )
+
+
+def _total(report: Report) -> dict[str, Any]:
+    whole = sums_of(report.layers)
+    pruned = sums_of(layer for layer in report.layers if layer.prunable)
+    prunable = _count(pruned.count) | _sizes(pruned)
+    return _count(whole.count) | {"prunable": prunable} | _sizes(whole)
+
+
+def _sizes(sums: Sums) -> dict[str, Any]:
+    return {
+        "bytes": sums.bytes,
+        "sparse_bytes": sums.sparse_bytes,
+        "dead_channels": sums.dead_channels,
+        **_macs(sums.macs),
+    }
+
+
+def _macs(macs: Macs | None) -> dict[str, int | None]:
+    return {
+        "macs": None if macs is None else macs.dense,
+        "effective_macs": None if macs is None else macs.effective,
+    }
 
 
 def _row(row: Row) -> dict[str, Any]:
@@ -76,6 +99,10 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "masked": layer.masked,
         "pattern": layer.pattern,
         "bytes": layer.bytes,
+        "sparse_bytes": layer.sparse_bytes,
+        "dead_channels": list(layer.dead_channels) or None,
+        "prunable": layer.prunable,
+        **_macs(layer.macs),
     }
 
 
