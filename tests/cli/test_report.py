@@ -103,10 +103,13 @@ def test_every_requirement_that_is_not_met_is_printed(prunetool, path):
         (["--format", "markdown"], "--format markdown: not available yet"),
         (["--format", "github"], "--format github: not available yet"),
         (["--include", "fc.wieght"], "--include fc.wieght: matches no tensor; did you mean 'fc.w"),
-        (["--require", "sparsiti>=0.9"], "did you mean 'sparsity'?"),
-        (["--require", "enc.*:sparsity>=0.9"], "--require enc.*: matches no tensor"),
+        (["--require", "sparsiti>=0.9"], "did you mean 'sparsity' or"),
+        (
+            ["--require", "enc.*:sparsity>=0.9"],
+            "--require enc.*:sparsity>=0.9: enc.*: matches no tensor",
+        ),
         (["--output", "none/r.json"], "none/r.json: the folder none does not exist"),
-        (["other.ckpt", "--require", "sparsity>0"], "--require: goes with one checkpoint"),
+        (["other.ckpt", "--require", "regrown=0"], "expected one of >= <= == != > < such as"),
         (["other.ckpt"], "other.ckpt: no such file or folder"),
     ],
 )

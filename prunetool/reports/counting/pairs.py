@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def choose_pair(
 ) -> ChosenPair:
     """Open two checkpoints and choose from their parameters.
 
-    A tensor that is tied in one file, where the other has but one of its names, goes by that name.
+    Tied tensors go by the first of their names in the first checkpoint, in both.
 
     Args:
         include: globs over the names in both; each has to match in one of them. None means all.
@@ -40,7 +40,7 @@ def choose_pair(
     """
     opened = [open_checkpoint(path, trust=trust) for path in (first, second)]
     ours = parameters_of(opened[0])
-    theirs = _named_alike(parameters_of(opened[1]), opened[1], ours)
+    theirs = _named_alike(parameters_of(opened[1]), opened[1], opened[0])
     wanted = set(choose([*ours, *theirs.keys() - ours.keys()], include=include, exclude=exclude))
     of_first, of_second = (
         chosen_of(checkpoint, parameters, [name for name in parameters if name in wanted])
@@ -50,19 +50,25 @@ def choose_pair(
 
 
 def _named_alike(
-    parameters: Mapping[str, NamedTensor], checkpoint: Checkpoint, known: Iterable[str]
+    parameters: Mapping[str, NamedTensor], checkpoint: Checkpoint, old: Checkpoint
 ) -> dict[str, NamedTensor]:
-    """Call tied tensors by the first of their names that the other file has as a first name."""
-    other_names: dict[Hashable, str] = {}
-    for name in known:
-        tensor = checkpoint.tensors.get(name)
-        if tensor is not None:
-            other_names.setdefault(tensor.identity, name)
-    renamed = (
-        replace(tensor, name=other_names.get(tensor.identity, name))
-        for name, tensor in parameters.items()
-    )
-    return {tensor.name: tensor for tensor in renamed}
+    """Call what is tied in one of two checkpoints as the other calls it first."""
+    first_names: dict[Hashable, str] = {}
+    for name, tensor in old.tensors.items():
+        first_names.setdefault(tensor.identity, name)
+    alike: dict[Hashable, str] = {}
+    for name, tensor in checkpoint.tensors.items():
+        there = old.tensors.get(name)
+        first = None if there is None else first_names[there.identity]
+        # By another name only where nothing here has that name.
+        if first is not None and (first == name or first not in checkpoint.tensors):
+            alike.setdefault(tensor.identity, first)
+    renamed: dict[str, NamedTensor] = {}
+    for name, tensor in parameters.items():
+        called = alike.get(tensor.identity, name)
+        called = name if called in renamed else called
+        renamed[called] = replace(tensor, name=called)
+    return renamed
 
 
 @dataclass(frozen=True)

@@ -41,10 +41,11 @@ def render_comparison(comparison: Comparison) -> Table:
     for name in ("difference", "regrown", "pruned", "change"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in comparison.rows:
-        table.add_row(*_comparison_cells(row))
+        unlike = row.difference is not None and row.change is None
+        table.add_row(*_comparison_cells(row), *_change_cells(row.change, unlike=unlike))
     table.add_section()
     for row in (comparison.pruned_set, comparison.whole):
-        table.add_row(*_comparison_cells(row))
+        table.add_row(*_comparison_cells(row), *_change_cells(row.change))
     return table
 
 
@@ -88,12 +89,11 @@ def _comparison_cells(row: Row) -> tuple[Text | str, ...]:
         "/".join(sizes),
         *(_NOTHING if it is None else _percent(it.sparsity) for it in (row.first, row.second)),
         difference,
-        *_change_cells(row.change, unlike=row.difference is not None),
     )
 
 
-def _change_cells(change: Change | None, *, unlike: bool) -> tuple[str, str, str]:
-    """Show a change, or why it is not known; ``unlike``: both have the layer, in other shapes."""
+def _change_cells(change: Change | None, *, unlike: bool = False) -> tuple[str, str, str]:
+    """Show a change; ``unlike``: it is not known since the shapes are not the same."""
     if change is None:
         return "other shape" if unlike else _NOTHING, _NOTHING, _NOTHING
     return str(change.regrown), str(change.newly_pruned), f"{change.largest:.3g}"

@@ -95,6 +95,7 @@ def test_a_comparison(tmp_path):
 
     content = json.loads(comparison_to_json(compare(report_on(one), report_on(two))))
 
+    unknown = {"regrown": None, "newly_pruned": None, "largest_change": None}
     count = {"parameters": 2, "zeros": 1, "sparsity": 0.5}
     assert content == {
         "schema": 1,
@@ -107,14 +108,17 @@ def test_a_comparison(tmp_path):
             "prunable": {
                 "counts": [count, {"parameters": 0, "zeros": 0, "sparsity": 0.0}],
                 "difference": -0.5,
+                **unknown,
             },
+            **unknown,
         },
         "layers": [
-            {"name": "w", "counts": [count, None], "difference": None},
+            {"name": "w", "counts": [count, None], "difference": None, **unknown},
             {
                 "name": "v",
                 "counts": [None, {"parameters": 1, "zeros": 0, "sparsity": 0.0}],
                 "difference": None,
+                **unknown,
             },
         ],
     }

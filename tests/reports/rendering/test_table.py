@@ -74,10 +74,10 @@ def test_a_comparison(tmp_path):
     text = plain_text(render_comparison(compare(one, two)))
 
     found = [" ".join(line.split()) for line in text.splitlines()]
-    assert found[0] == "layer parameters first second difference"
+    assert found[0] == "layer parameters first second difference regrown pruned change"
     assert found[2:] == [
-        "[w] 4/6 50.00 % 100.00 % +50.00 %",
+        "[w] 4/6 50.00 % 100.00 % +50.00 % other shape - -",
         "",
-        "pruned set 4/6 50.00 % 100.00 % +50.00 %",
-        "whole model 4/6 50.00 % 100.00 % +50.00 %",
+        "pruned set 4/6 50.00 % 100.00 % +50.00 % - - -",
+        "whole model 4/6 50.00 % 100.00 % +50.00 % - - -",
     ]
