@@ -12,25 +12,13 @@ import typer
 from prunetool.cli.boundary import REQUIREMENT_NOT_MET
 from prunetool.cli.options import Exclude, Include, Quiet, Trust, compute_in_one_thread
 from prunetool.cli.output import Output
+from prunetool.cli.report_formats import Format, check_depth, show
 from prunetool.cli.working import working
-from prunetool.errors import OptionError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from prunetool.reports.compare import Comparison
     from prunetool.reports.requirements.gates import Failure
     from prunetool.reports.statistics import Report
-
-
-class Format(enum.StrEnum):
-    """How to print a report."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    MARKDOWN = "markdown"
-    GITHUB = "github"
 
 
 class Sort(enum.StrEnum):
@@ -60,10 +48,19 @@ def _command(
         Path | None, typer.Argument(help="Another one, to compare the first with.")
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help="csv, markdown and github are not available yet.")
+        Format,
+        typer.Option(
+            "--format",
+            help="For people; for programs (json, csv); for a pull request; or for a step of "
+            "GitHub Actions: annotations, and its summary.",
+        ),
     ] = Format.TABLE,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report to a file.")
+    ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Add layers up by modules, N names deep: 1 for encoder."),
     ] = None,
     include: Include = None,
     exclude: Exclude = None,
@@ -89,7 +86,7 @@ def _command(
     from prunetool.reports.requirements.gates import failures
     from prunetool.reports.requirements.requirements import parse_requirement
 
-    _require_available(form)
+    check_depth(depth, compared=other is not None)
     requirements = [parse_requirement(text) for text in require or ()]
     choice: _Choice = {"include": include or (), "exclude": exclude or (), "trust": trust}
     screen = Output(quiet=quiet)
@@ -100,7 +97,7 @@ def _command(
         else _comparison(path, other, choice, sort, screen)
     )
     unmet = failures(to_show, requirements)
-    _show(to_show, form, output, screen)
+    show(to_show, form, depth=depth, file=output, output=screen, failures=unmet)
     _exit_on(unmet)
 
 
@@ -137,50 +134,6 @@ def _comparison(
     for note in comparison.notes():
         screen.note(note)
     return comparison if sort is None else sort_comparison(comparison, Order(sort))
-
-
-def _require_available(form: Format) -> None:
-    if form not in (Format.TABLE, Format.JSON):
-        raise OptionError(f"--format {form}: not available yet; use table or json")
-
-
-def _show(
-    subject: Report | Comparison,
-    form: Format,
-    file: Path | None,
-    output: Output,
-) -> None:
-    rendered = _table(subject) if form is Format.TABLE else _json(subject)
-    if file is not None:
-        from prunetool.reports.rendering.files import write_report
-
-        write_report(rendered, file, inputs=_sources(subject))
-        output.note(f"wrote {file}")
-    elif isinstance(rendered, str):
-        output.line(rendered)
-    else:
-        output.result(rendered)
-
-
-def _sources(subject: Report | Comparison) -> list[Path]:
-    from prunetool.reports.compare import Comparison
-
-    reports = subject.reports if isinstance(subject, Comparison) else (subject,)
-    return [Path(report.source.path) for report in reports]
-
-
-def _table(subject: Report | Comparison) -> Table:
-    from prunetool.reports.compare import Comparison
-    from prunetool.reports.rendering.table import render_comparison, render_table
-
-    return render_comparison(subject) if isinstance(subject, Comparison) else render_table(subject)
-
-
-def _json(subject: Report | Comparison) -> str:
-    from prunetool.reports.compare import Comparison
-    from prunetool.reports.rendering.jsonform import comparison_to_json, to_json
-
-    return comparison_to_json(subject) if isinstance(subject, Comparison) else to_json(subject)
 
 
 def _exit_on(unmet: list[Failure]) -> None:

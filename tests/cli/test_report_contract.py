@@ -212,8 +212,8 @@ MET, UNMET, BAD = 0, 1, 2
             BAD,
             [
                 "error: --require o*:regrown==0: other is 2x2 in old.pt and 2x3 here, so that "
-                "nothing is known of its change; name other layers with a glob, or leave it out with "
-                "--exclude"
+                "nothing is known of its change; name other layers with a glob, or leave it out "
+                "with --exclude"
             ],
         ),
         (

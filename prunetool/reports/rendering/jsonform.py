@@ -10,21 +10,27 @@ from typing import Any
 
 from prunetool.reports.compare import Comparison, Row
 from prunetool.reports.counting.changes import Change
+from prunetool.reports.grouping import Group, group_by_module
 from prunetool.reports.statistics import Count, Layer, Macs, Report, Sums, sums_of
 
 _SCHEMA = 1
 
 
-def to_json(report: Report) -> str:
-    """Write a report as JSON, schema 1, without a newline at the end."""
-    return _text(
-        {
-            "schema": _SCHEMA,
-            "source": asdict(report.source),
-            "total": _total(report),
-            "layers": [_layer(layer) for layer in report.layers],
-        }
-    )
+def to_json(report: Report, *, depth: int | None = None) -> str:
+    """Write a report as JSON, schema 1, without a newline at the end.
+
+    Args:
+        depth: of the modules to add layers up by, under ``groups``; None for none.
+    """
+    content = {
+        "schema": _SCHEMA,
+        "source": asdict(report.source),
+        "total": _total(report),
+        "layers": [_layer(layer) for layer in report.layers],
+    }
+    if depth is not None:
+        content["groups"] = [_group(it) for it in group_by_module(report, depth)]
+    return _text(content)
 
 
 def comparison_to_json(comparison: Comparison) -> str:
@@ -46,8 +52,16 @@ def comparison_to_json(comparison: Comparison) -> str:
 
 
 def _total(report: Report) -> dict[str, Any]:
-    whole = sums_of(report.layers)
     pruned = sums_of(layer for layer in report.layers if layer.prunable)
+    return _sums(sums_of(report.layers), pruned)
+
+
+def _group(group: Group) -> dict[str, Any]:
+    of = {"name": group.name, "layers": group.all_layers.layers}
+    return of | _sums(group.all_layers, group.prunable)
+
+
+def _sums(whole: Sums, pruned: Sums) -> dict[str, Any]:
     prunable = _count(pruned.count) | _sizes(pruned)
     return _count(whole.count) | {"prunable": prunable} | _sizes(whole)
 
