@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from prunetool.checkpoints.names import printable
 from prunetool.reports.compare import Comparison
@@ -52,7 +53,7 @@ def report_grid(
     """
 
     def sums_row(name: str, sums: Sums) -> Row:
-        of = f"{sums.layers} tensor" if sums.layers == 1 else f"{sums.layers} tensors"
+        of = f"{sums.layers} tensor{'' if sums.layers == 1 else 's'}"
         dead = str(sums.dead_channels or "")
         graph = drawn(sums.count)
         return Row(name, (of, *_counted(sums.count), graph, "", dead, "", *sizes(sums), "", ""))
@@ -86,7 +87,10 @@ def report_grid(
         return Grid("layer", _COLUMNS, tuple(layer_row(it) for it in report.layers), totals)
     groups = group_by_module(report, depth)
     rows = tuple(sums_row(printable(it.name), it.all_layers) for it in groups)
-    return Grid("module", _COLUMNS, rows, totals)
+    columns = tuple(
+        replace(it, title="tensors" if it.title == "shape" else it.title) for it in _COLUMNS
+    )
+    return Grid("module", columns, rows, totals)
 
 
 _COMPARED = (

@@ -89,6 +89,19 @@ def test_schema_1(tmp_path):
     }
 
 
+def test_modules(tmp_path):
+    report = report_on(saved.save_masked(tmp_path / "a.ckpt"))
+    content = json.loads(to_json(report, depth=1))
+
+    assert list(content) == ["schema", "source", "total", "layers", "groups"]
+    assert {**content, "groups": 0} == {**json.loads(to_json(report)), "groups": 0}
+    fc, blocks = content["groups"]
+    assert list(fc) == ["name", "layers", *content["total"]]
+    assert (fc["name"], fc["layers"], fc["zeros"], fc["bytes"]) == ("fc", 2, 5, 32)
+    assert fc["prunable"] == content["total"]["prunable"]
+    assert (blocks["name"], blocks["prunable"]["parameters"]) == ("blocks[0]", 0)
+
+
 def test_a_comparison(tmp_path):
     one = saved.save_lightning(tmp_path / "a.ckpt", {"w": torch.tensor([[0.0, 1.0]])})
     two = saved.save_lightning(tmp_path / "b.ckpt", {"v": torch.ones(1)})
