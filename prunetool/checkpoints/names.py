@@ -53,3 +53,8 @@ def shown(name: object) -> str:
     """Return any text of a file for an error message: quoted, escaped and cut."""
     text = ascii(str(name)[: _SHOWN + 1])
     return text if len(text) <= _SHOWN + 2 else f"{text[:_SHOWN]}...'"
+
+
+def printable(text: str) -> str:
+    """Return a text as one line that changes no terminal: what is not printable is escaped."""
+    return "".join(it if it.isprintable() else ascii(it)[1:-1] for it in text)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -13,10 +14,11 @@ from prunetool.cli.options import Exclude, Include, Quiet, Trust, compute_in_one
 from prunetool.cli.output import Output
 from prunetool.cli.report_formats import Format, check_depth, show
 from prunetool.cli.working import working
-from prunetool.errors import OptionError
 
 if TYPE_CHECKING:
+    from prunetool.reports.compare import Comparison
     from prunetool.reports.requirements.gates import Failure
+    from prunetool.reports.statistics import Report
 
 
 class Sort(enum.StrEnum):
@@ -71,7 +73,7 @@ def _command(
             metavar="EXPR",
             help="Exit with 1 unless it holds: 'sparsity>=0.9' (the pruned set), "
             "'encoder.*:sparsity>=50%', 'layer:sparsity<=0.99' (each layer of the pruned set), "
-            "'pattern==2:4'. Repeatable.",
+            "'pattern==2:4', with two paths 'regrown==0'. Repeatable.",
         ),
     ] = None,
     trust: Trust = False,
@@ -81,35 +83,57 @@ def _command(
 
     Nothing in the file is run. --include and --exclude choose what is counted, totals included.
     """
-    from prunetool.reports.compare import compare
-    from prunetool.reports.counting.counting import choose_parameters
-    from prunetool.reports.ordering import Order, sort_layers
     from prunetool.reports.requirements.gates import failures
     from prunetool.reports.requirements.requirements import parse_requirement
 
     check_depth(depth, compared=other is not None)
     requirements = [parse_requirement(text) for text in require or ()]
-    if other is not None and requirements:
-        raise OptionError("--require: goes with one checkpoint, got two; report on each by itself")
-
-    to_read = [
-        choose_parameters(it, include=include or (), exclude=exclude or (), trust=trust)
-        for it in (path, other)
-        if it is not None
-    ]
-    compute_in_one_thread()
+    choice: _Choice = {"include": include or (), "exclude": exclude or (), "trust": trust}
     screen = Output(quiet=quiet)
-    for it in to_read:
-        screen.note_unread(Path(it.source.path), it.unread)
-    names = " and ".join(Path(it.source.path).name for it in to_read)
-    with working(screen, f"reading {names}", sum(it.nbytes for it in to_read)) as advance:
-        reports = [it.report(advance) for it in to_read]
-    if sort is not None:
-        reports = [sort_layers(report, Order(sort)) for report in reports]
-    unmet = failures(reports[0], requirements)
-    to_show = reports[0] if len(reports) == 1 else compare(reports[0], reports[1])
+    compute_in_one_thread()
+    to_show = (
+        _report(path, choice, sort, screen)
+        if other is None
+        else _comparison(path, other, choice, sort, screen)
+    )
+    unmet = failures(to_show, requirements)
     show(to_show, form, depth=depth, file=output, output=screen, failures=unmet)
     _exit_on(unmet)
+
+
+class _Choice(TypedDict):
+    include: Sequence[str]
+    exclude: Sequence[str]
+    trust: bool
+
+
+def _report(path: Path, choice: _Choice, sort: Sort | None, screen: Output) -> Report:
+    from prunetool.reports.counting.counting import choose_parameters
+    from prunetool.reports.ordering import Order, sort_layers
+
+    chosen = choose_parameters(path, **choice)
+    screen.note_unread(Path(chosen.source.path), chosen.unread)
+    name = Path(chosen.source.path).name
+    with working(screen, f"reading {name}", chosen.nbytes) as advance:
+        report = chosen.report(advance)
+    return report if sort is None else sort_layers(report, Order(sort))
+
+
+def _comparison(
+    old: Path, new: Path, choice: _Choice, sort: Sort | None, screen: Output
+) -> Comparison:
+    from prunetool.reports.counting.pairs import choose_pair
+    from prunetool.reports.ordering import Order, sort_comparison
+
+    pair = choose_pair(old, new, **choice)
+    for it in (pair.first, pair.second):
+        screen.note_unread(Path(it.source.path), it.unread)
+    names = " and ".join(Path(it.source.path).name for it in (pair.first, pair.second))
+    with working(screen, f"reading {names}", pair.nbytes) as advance:
+        comparison = pair.comparison(advance)
+    for note in comparison.notes():
+        screen.note(note)
+    return comparison if sort is None else sort_comparison(comparison, Order(sort))
 
 
 def _exit_on(unmet: list[Failure]) -> None:

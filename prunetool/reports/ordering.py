@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import replace
 
+from prunetool.reports.compare import Comparison, compare
 from prunetool.reports.statistics import Report
 
 
@@ -28,3 +29,9 @@ def sort_layers(report: Report, order: Order) -> Report:
         case _:
             raise AssertionError(order)
     return replace(report, layers=tuple(layers))
+
+
+def sort_comparison(comparison: Comparison, order: Order) -> Comparison:
+    """Return ``comparison`` with the layers of the first report in ``order``, then the others."""
+    first, second = (sort_layers(report, order) for report in comparison.reports)
+    return compare(first, second, comparison.changes)

@@ -33,7 +33,8 @@ def test_json_on_stdout(prunetool, path):
     content = json.loads(result.out)
     assert (result.code, result.err) == (0, "")
     assert [it["name"] for it in content["layers"]] == ["blocks[0].weight", "fc.bias", "fc.weight"]
-    assert content["total"]["prunable"] == {"parameters": 6, "zeros": 4, "sparsity": 4 / 6}
+    prunable = content["total"]["prunable"]
+    assert (prunable["parameters"], prunable["zeros"], prunable["sparsity"]) == (6, 4, 4 / 6)
 
 
 def test_a_run_folder(prunetool, tmp_path):
@@ -99,14 +100,17 @@ def test_every_requirement_that_is_not_met_is_printed(prunetool, path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--format", "csv"], "--format csv: not available yet; use table or json"),
-        (["--format", "markdown"], "--format markdown: not available yet"),
-        (["--format", "github"], "--format github: not available yet"),
+        (["--format", "xml"], "'xml' is not one of"),
+        (["--depth", "0"], "--depth 0: expected at least 1"),
+        (["other.ckpt", "--depth", "1"], "--depth: goes with one checkpoint"),
         (["--include", "fc.wieght"], "--include fc.wieght: matches no tensor; did you mean 'fc.w"),
-        (["--require", "sparsiti>=0.9"], "did you mean 'sparsity'?"),
-        (["--require", "enc.*:sparsity>=0.9"], "--require enc.*: matches no tensor"),
+        (["--require", "sparsiti>=0.9"], "did you mean 'sparsity' or"),
+        (
+            ["--require", "enc.*:sparsity>=0.9"],
+            "--require enc.*:sparsity>=0.9: enc.*: matches no tensor",
+        ),
         (["--output", "none/r.json"], "none/r.json: the folder none does not exist"),
-        (["other.ckpt", "--require", "sparsity>0"], "--require: goes with one checkpoint"),
+        (["other.ckpt", "--require", "regrown=0"], "expected one of >= <= == != > < such as"),
         (["other.ckpt"], "other.ckpt: no such file or folder"),
     ],
 )
@@ -137,3 +141,54 @@ def test_weights_that_cannot_be_read_are_named(prunetool, tmp_path):
 
     assert result.code == 0
     assert f"{tmp_path / 'a.pt'}: left out 1 that are no plain tensors: m; --trust" in result.err
+
+
+def test_csv_and_markdown(prunetool, path, tmp_path):
+    csv = prunetool("report", path, "--format", "csv")
+    markdown = prunetool("report", path, "--format", "markdown")
+
+    assert csv.out.splitlines()[1].startswith("fc.weight,2x3,float32,6,4,")
+    assert csv.out.endswith("\n")
+    assert "| `blocks[0].weight` | 2x2 | 4 | 0 |" in markdown.out
+    for name, result in (("csv", csv), ("markdown", markdown)):
+        file = tmp_path / name
+        assert prunetool("report", path, "--format", name, "--output", file).out == ""
+        assert file.read_bytes().splitlines() == result.out.encode().splitlines()
+
+
+@pytest.mark.parametrize("form", ["csv", "markdown", "json", "table", "github"])
+def test_every_format_of_a_comparison_and_of_modules(form, prunetool, path):
+    compared = prunetool("report", path, path, "--format", form)
+    modules = prunetool("report", path, "--format", form, "--depth", "1")
+
+    assert (compared.code, modules.code) == (0, 0)
+    assert "difference" in compared.out
+    assert "blocks[0]" in modules.out
+
+
+def test_github_gets_annotations_and_a_summary(prunetool, path, tmp_path, monkeypatch):
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    options = [it for i in range(12) for it in ("--require", f"sparsity>=0.9{i}")]
+
+    result = prunetool("report", path, "--format", "github", *options)
+
+    assert result.code == 1
+    lines = result.out.splitlines()
+    errors = [line for line in lines if line.startswith("::error title=prunetool report::")]
+    assert lines[-11:] == errors
+    assert "sparsity>=0.90: the pruned set has sparsity 0.666667" in errors[0]
+    assert errors[-1].endswith("::2 more requirements are not met")
+    assert lines[0].startswith("::stop-commands::")
+    assert any(line.startswith("whole model") for line in lines)
+    assert summary.read_text().startswith("before\n### prunetool report: `a.ckpt`\n")
+
+
+def test_a_summary_that_cannot_be_written(prunetool, path, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "none" / "s.md"))
+
+    result = prunetool("report", path, "--format", "github")
+
+    assert result.code == 2
+    assert "error: GITHUB_STEP_SUMMARY: " in result.err

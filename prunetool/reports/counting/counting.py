@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from prunetool.checkpoints.sparse.estimate import estimate_sparse_bytes
 from prunetool.checkpoints.tensors import NamedTensor
 from prunetool.errors import CheckpointError
 from prunetool.reports.counting.boxes import FEWEST_DIMS_OF_A_MATRIX
-from prunetool.reports.counting.zeros import find_zeros
+from prunetool.reports.counting.zeros import Zeros, find_zeros
 from prunetool.reports.statistics import Count, Layer, Report, Source
 
 
@@ -61,8 +61,13 @@ class Chosen:
 
     def report(self, advance: Advance = unseen) -> Report:
         """Read them, and count; see ``report_on``."""
+        counted = {it.name: find_zeros(it.flat, it.shape, advance=advance) for it in self.tensors}
+        return self.report_of(counted)
+
+    def report_of(self, counted: Mapping[str, Zeros]) -> Report:
+        """Make a report of what was counted, by name."""
         layers = tuple(
-            _layer(it, file_has_masks=self.source.masks is not None, advance=advance)
+            _layer(it, counted[it.name], file_has_masks=self.source.masks is not None)
             for it in self.tensors
         )
         return Report(self.source, layers, complete=self.complete)
@@ -73,8 +78,14 @@ def choose_parameters(
 ) -> Chosen:
     """Open a checkpoint and choose from its parameters; arguments and errors as ``report_on``."""
     checkpoint = open_checkpoint(path, trust=trust)
-    parameters = _parameters(checkpoint)
-    chosen = choose(parameters, include=include, exclude=exclude)
+    parameters = parameters_of(checkpoint)
+    return chosen_of(checkpoint, parameters, choose(parameters, include=include, exclude=exclude))
+
+
+def chosen_of(
+    checkpoint: Checkpoint, parameters: Mapping[str, NamedTensor], chosen: Sequence[str]
+) -> Chosen:
+    """Choose these from the parameters of a checkpoint."""
     source = Source(
         path=str(checkpoint.path),
         format=checkpoint.format,
@@ -88,7 +99,7 @@ def choose_parameters(
     )
 
 
-def _parameters(checkpoint: Checkpoint) -> dict[str, NamedTensor]:
+def parameters_of(checkpoint: Checkpoint) -> dict[str, NamedTensor]:
     """Return every parameter tensor once, under its first name."""
     seen = set()
     found = {}
@@ -104,8 +115,7 @@ def _parameters(checkpoint: Checkpoint) -> dict[str, NamedTensor]:
     return found
 
 
-def _layer(tensor: NamedTensor, *, file_has_masks: bool, advance: Advance) -> Layer:
-    zeros = find_zeros(tensor.flat, tensor.shape, advance=advance)
+def _layer(tensor: NamedTensor, zeros: Zeros, *, file_has_masks: bool) -> Layer:
     is_matrix = tensor.dtype.is_floating_point and len(tensor.shape) >= FEWEST_DIMS_OF_A_MATRIX
     masked = bool(tensor.masks)
     sparse_bytes = estimate_sparse_bytes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,18 @@ import torch
 from torch import Tensor
 
 from prunetool.checkpoints.progress import Advance, unseen
-from prunetool.reports.counting.boxes import FEWEST_DIMS_OF_A_MATRIX, box_shape, boxes, read_box
+from prunetool.reports.counting.boxes import (
+    FEWEST_DIMS_OF_A_MATRIX,
+    Box,
+    box_shape,
+    boxes,
+    read_box,
+)
 from prunetool.reports.counting.deadchannels import DeadChannels
 from prunetool.reports.counting.zeropatterns import ZeroPattern
 
 # Elements that are counted at once: few, since each is looked at several times, best in a cache.
-_PIECE = 2**17
+PIECE = 2**17
 # Floats of which +0 and -0 are the zeros, and the sign is the highest bit. By their bits they are
 # counted two to five times as fast, and 8-bit ones, which torch cannot compare, at all.
 _BITS = {
@@ -49,7 +55,7 @@ def find_zeros(
     shape: torch.Size,
     *,
     advance: Advance = unseen,
-    piece: int = _PIECE,
+    piece: int = PIECE,
 ) -> Zeros:
     """Read a tensor once and count.
 
@@ -61,18 +67,39 @@ def find_zeros(
     if shape.numel() == 0:
         return Zeros(0, None, (0, 0) if len(shape) >= FEWEST_DIMS_OF_A_MATRIX else ())
     cut = box_shape(shape, piece)
-    pattern, dead = ZeroPattern(shape, cut), DeadChannels(shape, cut)
-    count = 0
+    counter = ZeroCounter(shape, cut)
     for box in boxes(shape, cut):
         values = read_box(flat, shape, box)
+        counter.see(box, values)
+        advance(values.nbytes)
+    return counter.zeros()
+
+
+class ZeroCounter:
+    """Counts over the boxes of a tensor that were seen so far.
+
+    Args:
+        shape: of the tensor.
+        cut: of the boxes, as ``box_shape`` gives it.
+    """
+
+    def __init__(self, shape: torch.Size, cut: Sequence[int]) -> None:
+        self._pattern = ZeroPattern(shape, cut)
+        self._dead = DeadChannels(shape, cut)
+        self._count = 0
+
+    def see(self, box: Box, values: Tensor) -> None:
+        """Take a box into account; ``values`` may be changed meanwhile."""
         countable = _countable(values)
         array = countable.numpy()
         kept = int(np.count_nonzero(array))
-        pattern.see(box, countable, kept)
-        dead.see(box, array, kept)
-        count += values.numel() - kept
-        advance(values.nbytes)
-    return Zeros(count, pattern.name(), dead.counts())
+        self._pattern.see(box, countable, kept)
+        self._dead.see(box, array, kept)
+        self._count += values.numel() - kept
+
+    def zeros(self) -> Zeros:
+        """Say what it comes to, all boxes seen."""
+        return Zeros(self._count, self._pattern.name(), self._dead.counts())
 
 
 def _countable(values: Tensor) -> Tensor:

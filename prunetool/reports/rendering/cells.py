@@ -12,11 +12,6 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 _PREFIXES = ("", "k", "M", "G", "T", "P")
 
 
-def printable(name: str) -> str:
-    """Give a name as one line that changes no terminal, whatever a file calls it."""
-    return "".join(it if it.isprintable() else ascii(it)[1:-1] for it in name)
-
-
 def shape_text(shape: Sequence[int]) -> str:
     """Give sizes as in ``80x40x3x3``."""
     return "x".join(str(size) for size in shape) or "scalar"

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from prunetool.reports.compare import Comparison
+from prunetool.reports.counting.changes import Change
 from prunetool.reports.grouping import group_by_module
 from prunetool.reports.statistics import Count, Layer, Macs, Report, Sums
 
@@ -38,10 +39,16 @@ def comparison_to_csv(comparison: Comparison) -> str:
     """Write a row for each layer of either report."""
     header = ("name", *(f"{which}_{it}" for which in ("first", "second") for it in _COUNT))
     rows = (
-        [row.name, *_optional(row.first), *_optional(row.second), row.difference]
+        [
+            row.name,
+            *_optional(row.first),
+            *_optional(row.second),
+            row.difference,
+            *_change(row.change),
+        ]
         for row in comparison.rows
     )
-    return _text((*header, "difference"), rows)
+    return _text((*header, "difference", "regrown", "newly_pruned", "largest_change"), rows)
 
 
 def _layer(layer: Layer) -> list[Any]:
@@ -71,6 +78,12 @@ def _count(count: Count) -> tuple[int, int, float]:
 
 def _optional(count: Count | None) -> Sequence[float | None]:
     return (None, None, None) if count is None else _count(count)
+
+
+def _change(change: Change | None) -> Sequence[float | None]:
+    if change is None:
+        return None, None, None
+    return change.regrown, change.newly_pruned, change.largest
 
 
 def _macs(macs: Macs | None) -> tuple[int | None, int | None]:

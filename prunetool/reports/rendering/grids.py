@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from prunetool.checkpoints.names import printable
 from prunetool.reports.compare import Comparison
 from prunetool.reports.compare import Row as ComparedRow
 from prunetool.reports.grouping import group_by_module
@@ -13,7 +15,6 @@ from prunetool.reports.rendering.cells import (
     dead_text,
     note_text,
     percent,
-    printable,
     quantity,
     shape_text,
 )
@@ -52,7 +53,7 @@ def report_grid(
     """
 
     def sums_row(name: str, sums: Sums) -> Row:
-        of = f"{sums.layers} tensor" if sums.layers == 1 else f"{sums.layers} tensors"
+        of = f"{sums.layers} tensor{'' if sums.layers == 1 else 's'}"
         dead = str(sums.dead_channels or "")
         graph = drawn(sums.count)
         return Row(name, (of, *_counted(sums.count), graph, "", dead, "", *sizes(sums), "", ""))
@@ -85,7 +86,10 @@ def report_grid(
         return Grid("layer", _COLUMNS, tuple(layer_row(it) for it in report.layers), totals)
     groups = group_by_module(report, depth)
     rows = tuple(sums_row(printable(it.name), it.all_layers) for it in groups)
-    return Grid("module", _COLUMNS, rows, totals)
+    columns = tuple(
+        replace(it, title="tensors" if it.title == "shape" else it.title) for it in _COLUMNS
+    )
+    return Grid("module", columns, rows, totals)
 
 
 _COMPARED = (
@@ -93,25 +97,37 @@ _COMPARED = (
     Column("first", right=True),
     Column("second", right=True),
     Column("difference", right=True),
+    Column("regrown", right=True),
+    Column("pruned", right=True),
+    Column("change", right=True),
 )
+_OTHER_SHAPE = "other shape"
 
 
 def comparison_grid(comparison: Comparison) -> Grid:
-    """Show the sparsity of every layer in two reports and the difference, then the totals."""
+    """Show how every layer differs in two reports, then the totals.
 
-    def rows(of: Sequence[ComparedRow]) -> tuple[Row, ...]:
-        return tuple(Row(printable(it.name), _compared(it)) for it in of)
+    After the sparsity of both and the difference: the weights that came back (``regrown``), those
+    that are newly pruned, and the largest change of one that is zero in neither.
+    """
 
-    totals = rows((comparison.pruned_set, comparison.whole))
-    return Grid("layer", _COMPARED, rows(comparison.rows), totals)
+    def rows(of: Sequence[ComparedRow], *, unknown: str) -> tuple[Row, ...]:
+        return tuple(Row(printable(it.name), _compared(it, unknown)) for it in of)
+
+    totals = rows((comparison.pruned_set, comparison.whole), unknown=NOTHING)
+    return Grid("layer", _COMPARED, rows(comparison.rows, unknown=_OTHER_SHAPE), totals)
 
 
-def _compared(row: ComparedRow) -> tuple[str, ...]:
+def _compared(row: ComparedRow, unknown: str) -> tuple[str, ...]:
     both = (row.first, row.second)
     sizes = dict.fromkeys(str(it.parameters) for it in both if it is not None)
     difference = NOTHING if row.difference is None else f"{100 * row.difference:+.2f} %"
     sparsities = (NOTHING if it is None else percent(it.sparsity) for it in both)
-    return "/".join(sizes), *sparsities, difference
+    changes = (NOTHING if None in both else unknown, NOTHING, NOTHING)
+    if row.change is not None:
+        change = row.change
+        changes = (str(change.regrown), str(change.newly_pruned), f"{change.largest:.3g}")
+    return "/".join(sizes), *sparsities, difference, *changes
 
 
 def _counted(count: Count) -> tuple[str, str, str]:

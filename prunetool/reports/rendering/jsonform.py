@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from prunetool.reports.compare import Comparison, Row
+from prunetool.reports.counting.changes import Change
 from prunetool.reports.grouping import Group, group_by_module
 from prunetool.reports.statistics import Count, Layer, Macs, Report, Sums
 
@@ -37,8 +39,14 @@ def comparison_to_json(comparison: Comparison) -> str:
         {
             "schema": _SCHEMA,
             "sources": [asdict(report.source) for report in comparison.reports],
-            "total": _row(comparison.whole) | {"prunable": _row(comparison.pruned_set)},
-            "layers": [{"name": row.name, **_row(row)} for row in comparison.rows],
+            "total": {
+                **_row(comparison.whole),
+                "prunable": _row(comparison.pruned_set) | _change(comparison.pruned_set.change),
+                **_change(comparison.whole.change),
+            },
+            "layers": [
+                {"name": row.name, **_row(row), **_change(row.change)} for row in comparison.rows
+            ],
         }
     )
 
@@ -76,6 +84,19 @@ def _macs(macs: Macs | None) -> dict[str, int | None]:
 def _row(row: Row) -> dict[str, Any]:
     counts = [None if it is None else _count(it) for it in (row.first, row.second)]
     return {"counts": counts, "difference": row.difference}
+
+
+def _change(change: Change | None) -> dict[str, Any]:
+    """Numbers, or null where unknown; what is no finite number is a word: JSON has no infinity."""
+    return {
+        "regrown": None if change is None else change.regrown,
+        "newly_pruned": None if change is None else change.newly_pruned,
+        "largest_change": None if change is None else _distance(change.largest),
+    }
+
+
+def _distance(distance: float) -> float | str:
+    return distance if math.isfinite(distance) else "infinite"
 
 
 def _count(count: Count) -> dict[str, Any]:

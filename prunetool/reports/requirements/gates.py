@@ -1,23 +1,29 @@
-"""Checking requirements on a report.
+"""Checking requirements on a report, or on the second of two that are compared.
 
-Without a scope, ``sparsity`` is that of the pruned set as a whole, and ``pattern`` that of each
-of its layers. The scope ``layer`` means each layer of the pruned set by itself; any other scope
-is a glob over the names of all layers, whose sparsity is taken together.
+Without a scope a requirement is about the pruned set as a whole; ``layer`` is each layer of it,
+``model`` the whole model, a glob all layers that it matches together, and ``layer GLOB`` each of
+them. A pattern is that of a layer: it is required of each one in the scope.
+
+Of one number, a requirement and its negation (``>=`` and ``<``, ``<=`` and ``>``, ``==`` and
+``!=``) never both hold and never both fail. What is required of each of several layers holds if
+it does of all of them: then a requirement and its negation never both hold, but may both fail,
+and each layer fails exactly one of the two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from prunetool.checkpoints.globs import require_match
-from prunetool.errors import OptionError
-from prunetool.reports.requirements.requirements import Metric, Operator, Requirement
-from prunetool.reports.statistics import Count, Layer, Report, total_of
-
-_EACH_LAYER = "layer"
-_LARGEST_SLACK = Fraction(1, 2000)
+from prunetool.checkpoints.names import printable
+from prunetool.reports.compare import Comparison
+from prunetool.reports.requirements.findings import Found, find
+from prunetool.reports.requirements.metrics import Measure
+from prunetool.reports.requirements.requirements import Requirement
+from prunetool.reports.requirements.scopes import groups
+from prunetool.reports.requirements.tokens import Operator
+from prunetool.reports.statistics import Report
 
 
 @dataclass(frozen=True)
@@ -29,71 +35,64 @@ class Failure:
     found: str
 
     def __str__(self) -> str:
-        return f"requirement not met: {self.requirement.text}: {self.where} has {self.found}"
+        """Say it in one line, whatever is in the name of a layer."""
+        text = f"requirement not met: {self.requirement.text}: {self.where} has {self.found}"
+        return printable(text)
 
 
-def failures(report: Report, requirements: Iterable[Requirement]) -> list[Failure]:
+def failures(subject: Report | Comparison, requirements: Iterable[Requirement]) -> list[Failure]:
     """Check all requirements and return what is not met, in order.
 
+    Args:
+        subject: a comparison speaks of its second checkpoint, and of one pruned set in both.
+
     Raises:
-        OptionError: if a glob matches no layer, or there is no pruned set to speak of.
+        OptionError: if a requirement cannot be checked: a glob matches no layer, there is no
+            pruned set, or something is not known of a layer.
     """
-    return [failure for it in requirements for failure in _failures_of(it, report)]
+    return [failure for it in requirements for failure in _failures_of(it, subject)]
 
 
-def _failures_of(requirement: Requirement, report: Report) -> Iterator[Failure]:
-    layers = _layers_in_scope(requirement, report)
-    if requirement.metric is Metric.PATTERN:
-        for layer in layers:
-            if (layer.pattern == requirement.value) != (requirement.operator is Operator.EQUAL):
-                yield Failure(requirement, layer.name, f"pattern {layer.pattern or 'none'}")
-        return
-    for where, count in _counts(requirement.scope, layers):
-        if not _holds(requirement, count):
-            found = f"sparsity {count.sparsity:.6f} ({count.zeros} of {count.parameters})"
-            yield Failure(requirement, where, found)
+def _failures_of(requirement: Requirement, subject: Report | Comparison) -> Iterator[Failure]:
+    comparison = subject if isinstance(subject, Comparison) else None
+    report = subject.second if isinstance(subject, Comparison) else subject
+    text, metric = requirement.text, requirement.metric
+    each = metric.measure is Measure.PATTERN
+    for group in groups(requirement.scope, report.layers, text=text, each=each):
+        found = find(metric, group.layers, comparison, text=text)
+        if not holds(requirement.operator, found, requirement.value):
+            yield Failure(requirement, group.where, f"{metric} {found.shown}")
 
 
-def _counts(scope: str, layers: Sequence[Layer]) -> list[tuple[str, Count]]:
-    if scope == _EACH_LAYER:
-        return [(layer.name, layer.count) for layer in layers]
-    return [(scope or "the pruned set", total_of(layers))]
-
-
-def _layers_in_scope(requirement: Requirement, report: Report) -> list[Layer]:
-    if requirement.scope in ("", _EACH_LAYER):
-        layers = [layer for layer in report.layers if layer.prunable]
-        if not layers:
-            raise OptionError(
-                f"--require {requirement.text}: no layer here belongs to the pruned set; "
-                "name layers with a glob before a colon"
-            )
-        return layers
-    names = [layer.name for layer in report.layers]
-    found = set(require_match(requirement.scope, names, option="--require"))
-    return [layer for layer in report.layers if layer.name in found]
-
-
-def _holds(requirement: Requirement, count: Count) -> bool:
-    """Compare exactly, but for half an element: no count of whole elements may meet a fraction.
-
-    The allowance makes ``sparsity>=S`` hold for what pruning to S delivers, ``round(S * n)`` of n.
-    It is at most 0.05 points of sparsity, so that among few elements the letter counts.
-    """
-    assert isinstance(requirement.value, Fraction)
-    found = Fraction(count.zeros, max(count.parameters, 1))
-    slack = min(Fraction(1, 2 * max(count.parameters, 1)), _LARGEST_SLACK)
-    surplus = found - requirement.value
-    match requirement.operator:
+def holds(operator: Operator, found: Found, required: Fraction | str) -> bool:
+    """Compare: exactly, but for the slack of what was found."""
+    if isinstance(found.value, str) or isinstance(required, str):
+        return (found.value == required) is (operator is Operator.EQUAL)
+    side = _side(found, required)
+    match operator:
         case Operator.AT_LEAST:
-            return surplus >= -slack
-        case Operator.AT_MOST:
-            return surplus <= slack
-        case Operator.EQUAL:
-            return abs(surplus) <= slack
-        case Operator.UNEQUAL:
-            return abs(surplus) > slack
-        case Operator.MORE:
-            return surplus > 0
+            return side >= 0
         case Operator.LESS:
-            return surplus < 0
+            return side < 0
+        case Operator.AT_MOST:
+            return side <= 0
+        case Operator.MORE:
+            return side > 0
+        case Operator.EQUAL:
+            return side == 0
+        case Operator.UNEQUAL:
+            return side != 0
+        case _:
+            raise AssertionError(operator)
+
+
+def _side(found: Found, required: Fraction) -> int:
+    """Say where a number is: 0 at the required one, but for the slack; else 1 above, -1 below."""
+    if isinstance(found.value, float):
+        # As it was computed: 0.001 is 0.001, not a little more.
+        return (found.value > float(required)) - (found.value < float(required))
+    assert isinstance(found.value, Fraction)
+    surplus = found.value - required
+    if abs(surplus) <= found.slack:
+        return 0
+    return 1 if surplus > 0 else -1

@@ -89,12 +89,26 @@ def test_schema_1(tmp_path):
     }
 
 
+def test_modules(tmp_path):
+    report = report_on(saved.save_masked(tmp_path / "a.ckpt"))
+    content = json.loads(to_json(report, depth=1))
+
+    assert list(content) == ["schema", "source", "total", "layers", "groups"]
+    assert {**content, "groups": 0} == {**json.loads(to_json(report)), "groups": 0}
+    fc, blocks = content["groups"]
+    assert list(fc) == ["name", "layers", *content["total"]]
+    assert (fc["name"], fc["layers"], fc["zeros"], fc["bytes"]) == ("fc", 2, 5, 32)
+    assert fc["prunable"] == content["total"]["prunable"]
+    assert (blocks["name"], blocks["prunable"]["parameters"]) == ("blocks[0]", 0)
+
+
 def test_a_comparison(tmp_path):
     one = saved.save_lightning(tmp_path / "a.ckpt", {"w": torch.tensor([[0.0, 1.0]])})
     two = saved.save_lightning(tmp_path / "b.ckpt", {"v": torch.ones(1)})
 
     content = json.loads(comparison_to_json(compare(report_on(one), report_on(two))))
 
+    unknown = {"regrown": None, "newly_pruned": None, "largest_change": None}
     count = {"parameters": 2, "zeros": 1, "sparsity": 0.5}
     assert content == {
         "schema": 1,
@@ -107,14 +121,17 @@ def test_a_comparison(tmp_path):
             "prunable": {
                 "counts": [count, {"parameters": 0, "zeros": 0, "sparsity": 0.0}],
                 "difference": -0.5,
+                **unknown,
             },
+            **unknown,
         },
         "layers": [
-            {"name": "w", "counts": [count, None], "difference": None},
+            {"name": "w", "counts": [count, None], "difference": None, **unknown},
             {
                 "name": "v",
                 "counts": [None, {"parameters": 1, "zeros": 0, "sparsity": 0.0}],
                 "difference": None,
+                **unknown,
             },
         ],
     }
