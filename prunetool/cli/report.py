@@ -11,6 +11,7 @@ import typer
 from prunetool.cli.boundary import REQUIREMENT_NOT_MET
 from prunetool.cli.options import Exclude, Include, Quiet, Trust, compute_in_one_thread
 from prunetool.cli.output import Output
+from prunetool.cli.report_pictures import check_pictures, check_plot, html_page, terminal_plots
 from prunetool.cli.working import working
 from prunetool.errors import OptionError
 
@@ -30,6 +31,7 @@ class Format(enum.StrEnum):
     CSV = "csv"
     MARKDOWN = "markdown"
     GITHUB = "github"
+    HTML = "html"
 
 
 class Sort(enum.StrEnum):
@@ -59,10 +61,16 @@ def _command(
         Path | None, typer.Argument(help="Another one, to compare the first with.")
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help="csv, markdown and github are not available yet.")
+        Format,
+        typer.Option(
+            "--format",
+            help="html is one page with charts, for a browser; csv, markdown and github are not "
+            "available yet.",
+        ),
     ] = Format.TABLE,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report to a file.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write the report to a file."),
     ] = None,
     include: Include = None,
     exclude: Exclude = None,
@@ -78,6 +86,17 @@ def _command(
             "'pattern==2:4'. Repeatable.",
         ),
     ] = None,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Layers whose masks the page pictures; the largest few by default. Repeatable.",
+        ),
+    ] = None,
+    plot: Annotated[
+        bool,
+        typer.Option("--plot", help="Draw the schedule and the weights below the table, as text."),
+    ] = False,
     trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
@@ -92,6 +111,8 @@ def _command(
     from prunetool.reports.requirements.requirements import parse_requirement
 
     _require_available(form)
+    check_pictures(html=form is Format.HTML, two=other is not None, masks=mask)
+    check_plot(plot, table=form is Format.TABLE, two=other is not None)
     requirements = [parse_requirement(text) for text in require or ()]
     if other is not None and requirements:
         raise OptionError("--require: goes with one checkpoint, got two; report on each by itself")
@@ -112,23 +133,30 @@ def _command(
         reports = [sort_layers(report, Order(sort)) for report in reports]
     unmet = failures(reports[0], requirements)
     to_show = reports[0] if len(reports) == 1 else compare(reports[0], reports[1])
-    _show(to_show, form, output, screen, [Path(it.source.path) for it in reports])
+    page = html_page(to_read[0], reports[0], path, mask, screen) if form is Format.HTML else None
+    _show(page or to_show, form, output, screen, [Path(it.source.path) for it in reports])
+    if plot:
+        screen.line("\n" + terminal_plots(to_read[0], reports[0], path, screen))
     _exit_on(unmet)
 
 
 def _require_available(form: Format) -> None:
-    if form not in (Format.TABLE, Format.JSON):
-        raise OptionError(f"--format {form}: not available yet; use table or json")
+    if form not in (Format.TABLE, Format.JSON, Format.HTML):
+        raise OptionError(f"--format {form}: not available yet; use table, json or html")
 
 
 def _show(
-    subject: Report | Comparison,
+    subject: Report | Comparison | str,
     form: Format,
     file: Path | None,
     output: Output,
     inputs: list[Path],
 ) -> None:
-    rendered = _table(subject) if form is Format.TABLE else _json(subject)
+    rendered: Table | str
+    if isinstance(subject, str):  # a page
+        rendered = subject
+    else:
+        rendered = _table(subject) if form is Format.TABLE else _json(subject)
     if file is not None:
         from prunetool.reports.rendering.files import write_report
 
