@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 
 _STEPS = (1, 2, 5, 10)
+_TINY = 1e-300
 _SAME = 1e-9  # relative; ticks are multiples of a step, up to rounding
 
 
@@ -42,30 +44,40 @@ def share_axis(name: str) -> Axis:
     return Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0), name, is_share=True)
 
 
-def axis_over(
-    values: list[float], name: str, *, from_zero: bool = False, whole: bool = False, about: int = 4
-) -> Axis:
-    """Give an axis that holds all finite ``values``, with round ends.
+def axis_over(values: Sequence[float], name: str, *, about: int = 4) -> Axis:
+    """Give an axis with round ends that holds all finite ``values``, of which there may be none.
 
     Args:
-        values: what is to be shown; may be empty.
+        values: what is to be shown.
         name: what it counts.
-        from_zero: begin at zero, and end at the largest value: for time and for counts.
-        whole: ticks are whole numbers.
         about: how many ticks.
     """
     finite = [value for value in values if isfinite(value)] or [0.0]
-    low, high = (0.0 if from_zero else min(finite)), max(finite)
-    if high - low <= _SAME * max(abs(high), abs(low), 1e-300):
+    low, high = min(finite), max(finite)
+    if high - low <= _SAME * max(abs(high), abs(low), _TINY):
         high = low + (abs(low) or 1.0)
     step = _step((high - low) / about)
-    step = max(1.0, float(ceil(step))) if whole else step
-    first, last = floor(low / step + _SAME), ceil(high / step - _SAME)
-    if whole:
-        high = max(high, 1.0)
-        last = floor(high / step + _SAME)
-    ticks = tuple(float(f"{number * step:.12g}") for number in range(first, last + 1))
-    return Axis(min(ticks[0], low), high if whole else ticks[-1], ticks, name)
+    ticks = _multiples(step, floor(low / step + _SAME), ceil(high / step - _SAME))
+    return Axis(ticks[0], ticks[-1], ticks, name)
+
+
+def count_axis(counts: Sequence[int], name: str, *, about: int = 4) -> Axis:
+    """Give an axis from zero with whole numbers, and a round end."""
+    high = max([1, *counts])
+    step = ceil(_step(high / about))
+    ticks = _multiples(step, 0, ceil(high / step))
+    return Axis(0.0, ticks[-1], ticks, name)
+
+
+def time_axis(steps: Sequence[int], name: str, *, about: int = 5) -> Axis:
+    """Give an axis from zero with whole numbers, that ends with the last of ``steps``."""
+    high = max([1, *steps])
+    step = ceil(_step(high / about))
+    return Axis(0.0, float(high), _multiples(step, 0, high // step), name)
+
+
+def _multiples(step: float, first: int, last: int) -> tuple[float, ...]:
+    return tuple(float(f"{number * step:.12g}") for number in range(first, last + 1))
 
 
 def _step(rough: float) -> float:

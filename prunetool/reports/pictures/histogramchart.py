@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prunetool.pruning.histograms import Histogram
-from prunetool.reports.pictures.axes import Axis, axis_over, grouped, percent
+from prunetool.reports.pictures.axes import Axis, count_axis, grouped, percent
 from prunetool.reports.pictures.figures import Cell, Numbers, plot
 from prunetool.reports.pictures.markup import Markup, element, join
 
@@ -34,12 +34,7 @@ def _panel(moment: Moment) -> Markup:
     histogram = moment.histogram
     x, y = (
         _value_axis(histogram),
-        axis_over(
-            [float(it) for it in histogram.counts],
-            f"weights, {moment.name}",
-            from_zero=True,
-            about=3,
-        ),
+        count_axis(histogram.counts, f"weights, {moment.name}", about=3),
     )
     bars = [_bar(histogram, place, x, y) for place, count in enumerate(histogram.counts) if count]
     label = f"Weights {moment.name}: {in_words(histogram)}"

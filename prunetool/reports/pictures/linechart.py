@@ -11,6 +11,7 @@ from prunetool.reports.pictures.axes import Axis
 from prunetool.reports.pictures.figures import along, downwards, plot
 from prunetool.reports.pictures.markup import Markup, element
 
+_MOST_MARKS = 200
 _SCALE = 1000  # units of the view box that lines are drawn in, on both sides
 
 
@@ -49,7 +50,7 @@ class Line:
 def line_chart(lines: Sequence[Line], *, x: Axis, y: Axis, label: str, kind: str = "") -> Markup:
     """Draw lines in one plot."""
     drawn = [_drawn(line, x, y) for line in lines]
-    marks = [_mark(line, point, x, y) for line in lines for point in line.points]
+    marks = [_mark(line, point, x, y) for line in lines for point in _marked(line)]
     return plot(*drawn, *marks, x=x, y=y, label=label, kind=f"lines {kind}".strip())
 
 
@@ -92,6 +93,12 @@ def _path(line: Line, x: Axis, y: Axis) -> str:
     if line.shape is Shape.STEPS and last is not None:
         parts.append(f"H{_SCALE}")  # nothing changes it any more
     return "".join(parts)
+
+
+def _marked(line: Line) -> Sequence[Point]:
+    """Give the points to mark: not those of a line that has more of them than can be told apart."""
+    joined = line.shape is not Shape.POINTS
+    return () if joined and len(line.points) > _MOST_MARKS else line.points
 
 
 def _mark(line: Line, point: Point, x: Axis, y: Axis) -> Markup:

@@ -15,6 +15,7 @@ from prunetool.reports.pictures.weights import MaskGrid
 _COLOUR = (50, 120, 235)
 _ONE_BIT, _FOUR_BITS = 1, 4
 _WIDTH, _HEIGHT = 384, 256  # pixels that a small mask is enlarged to, at most
+_ZOOM, _THINNEST = 12, 6
 _BANDS = 8  # rows and columns of the table
 
 
@@ -22,7 +23,7 @@ def mask_picture(grid: MaskGrid, name: str) -> Markup:
     """Picture the mask of a layer, a pixel an element or a block of them, and say what it shows."""
     height, width = grid.kept.shape
     density, most = _density(grid), _most(grid)
-    zoom = max(1, min(_WIDTH // width, _HEIGHT // height))
+    zoom = min(_ZOOM, max(1, min(_WIDTH // width, _HEIGHT // height)))
     if grid.block == (1, 1):
         picture = png(grid.kept.tolist(), bits=_ONE_BIT, colour=_COLOUR)
         key = "a pixel is an element; coloured: not zero"
@@ -39,8 +40,8 @@ def mask_picture(grid: MaskGrid, name: str) -> Markup:
         "img",
         src=data_uri(picture),
         alt=f"Mask of {name}, {said}",
-        width=str(width * zoom),
-        height=str(height * zoom),
+        width=str(max(width * zoom, _THINNEST)),
+        height=str(max(height * zoom, _THINNEST)),
         class_="mask",
     )
     frame = element(

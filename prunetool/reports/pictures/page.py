@@ -27,9 +27,15 @@ _POLICY = (
 )
 
 
+_NO_RUN = (
+    "It lies in no run folder of prunetool train: how it came to be, and how its weights were "
+    "spread before, is not known."
+)
+
+
 def render_page(subject: Subject) -> str:
     """Give the whole document; the same subject gives the same text."""
-    sections = [
+    possible = [
         schedule_section(subject),
         layers_section(subject),
         histograms_section(subject),
@@ -37,6 +43,7 @@ def render_page(subject: Subject) -> str:
         _configuration(subject),
         _commands(subject),
     ]
+    sections = [section for section in possible if section is not None]
     body = element(
         "body",
         element("a", "Skip to the charts", href="#content", class_="skip"),
@@ -71,7 +78,9 @@ def _header(subject: Subject) -> Markup:
     return element(
         "header",
         element("h1", _title(subject)),
-        element("div", lead, class_="lead"),
+        element(
+            "div", lead, sentences([] if subject.run is not None else [_NO_RUN]), class_="lead"
+        ),
         element("dl", *_facts(subject), class_="facts"),
     )
 
@@ -126,14 +135,10 @@ def _section(section: Section) -> Markup:
     )
 
 
-def _configuration(subject: Subject) -> Section:
-    run = subject.run
-    if run is None:
-        content = sentences(["This checkpoint lies in no run folder: there is no configuration."])
-    elif "config.yaml" in run.missing:
-        content = sentences([run.missing["config.yaml"]])
-    else:
-        content = _code(run.config.rstrip("\n"), "config.yaml of the run")
+def _configuration(subject: Subject) -> Section | None:
+    if subject.run is None:
+        return None
+    content = _code(subject.run.config.rstrip("\n"), "config.yaml of the run")
     return Section("configuration", "Configuration", content)
 
 

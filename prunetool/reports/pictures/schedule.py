@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from prunetool.reports.pictures.axes import Axis, axis_over, percent, share_axis
+from prunetool.reports.pictures.axes import Axis, axis_over, percent, share_axis, time_axis
 from prunetool.reports.pictures.figures import Cell, Numbers, figure
 from prunetool.reports.pictures.linechart import Line, Point, Shape, line_chart
 from prunetool.reports.pictures.markup import Markup, element, join
@@ -16,15 +16,15 @@ _OF_VALIDATION = ("val_", "val/", "valid", "test_", "test/")
 
 def steps_axis(run: RunFiles) -> Axis:
     """Give the axis that all charts over time share."""
-    steps = [float(it.at) for it in run.events] + [float(it.at) for it in run.epochs]
+    steps = [it.at for it in run.events] + [it.at for it in run.epochs]
     name = "optimizer steps, all rounds together" if run.has_rounds else "optimizer steps"
-    return axis_over(steps, name, from_zero=True, whole=True, about=5)
+    return time_axis(steps, name)
 
 
 def schedule_chart(run: RunFiles) -> Markup:
     """Draw the achieved sparsity as the steps that it goes in, and what was planned at each."""
     lines = [
-        Line("achieved", _achieved(run), Shape.STEPS),
+        Line("achieved", achieved_points(run), Shape.STEPS),
         Line("planned", _planned(run), Shape.POINTS),
     ]
     end = lines[0].points[-1]
@@ -79,7 +79,7 @@ def epoch_numbers(run: RunFiles) -> Numbers:
     return _by_epoch(run, "sparsity after each epoch", "sparsity")
 
 
-def _achieved(run: RunFiles) -> list[Point]:
+def achieved_points(run: RunFiles) -> list[Point]:
     """Join what events and epochs say; where no weight was zero at the start, none was pruned."""
     start = run.start_of_all
     begin = {0: Point(0, 0.0, "start")} if start is not None and not start.zeros else {}

@@ -32,11 +32,6 @@ from prunetool.reports.pictures.schedule import (
 from prunetool.reports.pictures.subject import Subject
 from prunetool.reports.statistics import Layer
 
-_NO_RUN = (
-    "This checkpoint lies in no run folder of prunetool train: how it came to be, and how its "
-    "weights were spread before, is not known."
-)
-
 
 @dataclass(frozen=True)
 class Section:
@@ -47,11 +42,11 @@ class Section:
     content: Markup
 
 
-def schedule_section(subject: Subject) -> Section:
-    """Sparsity and metrics over the training."""
+def schedule_section(subject: Subject) -> Section | None:
+    """Sparsity and metrics over the training; None without a run."""
     run = subject.run
     if run is None:
-        return Section("schedule", "Schedule", sentences([_NO_RUN]))
+        return None
     parts: list[Markup] = []
     lines = [run.missing[name] for name in ("events.csv", "metrics.csv") if name in run.missing]
     if run.events or run.epochs:
@@ -85,15 +80,16 @@ def layers_section(subject: Subject) -> Section:
     return Section(
         "layers",
         "Sparsity by layer",
-        join([figure(caption, chart, numbers=numbers, id_="by-layer"), sentences(said)]),
+        join([sentences(said), figure(caption, chart, numbers=numbers, id_="by-layer")]),
     )
 
 
 def histograms_section(subject: Subject) -> Section:
     """How weights are spread, before and now."""
-    if not subject.weights.everything.codes.any() and not subject.weights.everything.zeros:
-        return Section("weights", "Weights", sentences(["There are no weights to show."]))
     moments = subject.moments()
+    if not moments:
+        said = sentences(["The pruned set has no weights to show."])
+        return Section("weights", "Weights", said)
     all_of_them = _histogram("All weights of the pruned set", moments, "all-weights")
     layers = [
         _histogram(name, subject.moments_of(name), f"weights-{number}", is_name=True)
@@ -136,10 +132,8 @@ def _histogram(
 
 
 def _why_no_before(subject: Subject, moments: Sequence[Moment]) -> list[str]:
-    if len(moments) > 1:
+    if len(moments) > 1 or subject.run is None:
         return []
-    if subject.run is None:
-        return [_NO_RUN]
     odd = subject.run.missing.get("histograms.json")
     if odd is not None:
         return [f"How the weights were spread before is not known: {odd}."]

@@ -32,7 +32,7 @@ section { padding: 1.75rem 0 1.25rem; border-top: 1px solid var(--rule); }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; }
 code, pre { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 code { font-size: .875em; overflow-wrap: anywhere; unicode-bidi: isolate; }
-.lead, .note { color: var(--soft); margin: .25rem 0; max-width: 46rem; overflow-wrap: anywhere; }
+.lead, .note { color: var(--soft); margin: .25rem 0; max-width: 56rem; overflow-wrap: anywhere; }
 .note { font-size: .875rem; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 1rem;
   margin: 1.5rem 0; }
@@ -103,7 +103,8 @@ pre { margin: 0; padding: .75rem 1rem; font-size: .8125rem; line-height: 1.5; }
 .few figure { min-width: 0; }
 .few .plot.histogram { height: 5rem; }
 .frame { overflow-x: auto; }
-.mask { image-rendering: pixelated; display: block; border: 1px solid var(--rule);
+.mask { image-rendering: pixelated; display: block; box-sizing: content-box;
+  border: 1px solid var(--rule);
   background: var(--panel); }
 footer { color: var(--soft); font-size: .875rem; padding-bottom: 3rem; }
 @media (max-width: 44rem) {

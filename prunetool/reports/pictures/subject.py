@@ -43,6 +43,8 @@ class Subject:
 
     def moments(self) -> list[Moment]:
         """Say how the pruned set's weights are spread: before, where that is known, and now."""
+        if not self.report.prunable.parameters:
+            return []
         before = self.run.start_of_all if self.run is not None and self._is_all_known() else None
         return _moments(before, self.weights.everything)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prunetool.reports.pictures.axes import Axis, axis_over, share_axis
+from prunetool.reports.pictures.axes import Axis, count_axis, share_axis
 from prunetool.reports.pictures.histogramchart import Moment, in_words
 from prunetool.reports.pictures.runfiles import RunFiles
-from prunetool.reports.pictures.schedule import steps_axis
+from prunetool.reports.pictures.schedule import achieved_points, steps_axis
 from prunetool.reports.pictures.subject import Subject
 
 _NARROWEST = 30
@@ -65,7 +65,10 @@ def plots(subject: Subject, *, width: int, signs: Signs) -> str:
         blocks.append(_schedule(subject.run, width, signs))
     elif subject.run is not None:
         blocks.append([*subject.run.missing.values()] or ["no event, and no finished epoch"])
-    blocks += [_histogram(moment, width, signs) for moment in subject.moments()]
+    moments = subject.moments()
+    blocks += [_histogram(moment, width, signs) for moment in moments]
+    if not moments:
+        blocks.append(["no weights in the pruned set"])
     return "\n\n".join("\n".join(line.rstrip() for line in block) for block in blocks)
 
 
@@ -89,39 +92,39 @@ def _schedule(run: RunFiles, width: int, signs: Signs) -> list[str]:
 
 def _held(run: RunFiles, x: Axis, columns: int) -> list[float | None]:
     """Give the achieved sparsity in each column; it holds until something changes it."""
-    known = {it.at: it.sparsity for it in run.epochs} | {it.at: it.achieved for it in run.events}
     held: list[float | None] = [None] * columns
-    for at, value in sorted(known.items()):
-        first = _column(x, at, columns)
-        held[first:] = [value] * (columns - first)
+    for point in achieved_points(run):
+        first = _column(x, point.x, columns)
+        held[first:] = [point.y] * (columns - first)
     return held
 
 
 def _histogram(moment: Moment, width: int, signs: Signs) -> list[str]:
     histogram = moment.histogram
     bins = len(histogram.counts)
-    y = axis_over([float(it) for it in histogram.counts], "weights", from_zero=True, about=2)
+    y = count_axis(histogram.counts, "weights", about=2)
     margin = max(len(y.label(tick)) for tick in y.ticks) + 1
     joined = next(it for it in (1, 2, 4, 8) if bins // it <= width - margin - 1 or it == 8)
     counts = [sum(histogram.counts[at : at + joined]) for at in range(0, bins, joined)]
     if joined > 1:
-        y = axis_over([float(it) for it in counts], "weights", from_zero=True, about=2)
+        y = count_axis(counts, "weights", about=2)
         margin = max(len(y.label(tick)) for tick in y.ticks) + 1
     end = histogram.width * bins / 2
     x = Axis(-end, end, (-end, 0.0, end), "value of the weight")
-    cells = [_bars(counts, row, y.high, signs) for row in range(_HISTOGRAM_ROWS)]
+    wide = max(1, (width - margin - 1) // len(counts))
+    cells = [_bars(counts, row, y.high, signs, wide) for row in range(_HISTOGRAM_ROWS)]
     lines = _framed(cells, x, y, margin, signs)
     return [f"weights {moment.name}: {in_words(histogram)}", *lines]
 
 
-def _bars(counts: Sequence[int], row: int, most: float, signs: Signs) -> list[str]:
-    """Give a row of bars, the topmost being 0."""
+def _bars(counts: Sequence[int], row: int, most: float, signs: Signs, wide: int) -> list[str]:
+    """Give a row of bars, each ``wide`` columns; the topmost row is 0."""
     full = len(signs.levels) - 1
     below = (_HISTOGRAM_ROWS - 1 - row) * full
     heights = [count / most * _HISTOGRAM_ROWS * full for count in counts]
     # What is not nothing is seen.
     levels = [max(round(it), 1 if it else 0) - below for it in heights]
-    return [signs.levels[min(max(it, 0), full)] for it in levels]
+    return [sign for it in levels for sign in signs.levels[min(max(it, 0), full)] * wide]
 
 
 def _framed(
