@@ -142,7 +142,7 @@ def _command(
 
 def _require_available(form: Format) -> None:
     if form not in (Format.TABLE, Format.JSON, Format.HTML):
-        raise OptionError(f"--format {form}: not available yet; use table, json or html")
+        raise OptionError(f"--format {form}: not available yet; use table or json")
 
 
 def _show(

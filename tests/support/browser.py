@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +28,13 @@ _FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+# It reads from file descriptor 3 and writes to 4.
+_START = """
+import fcntl, os, sys
+its_in, its_out = (fcntl.fcntl(int(it), fcntl.F_DUPFD, 10) for it in sys.argv[1:3])
+os.dup2(its_in, 3), os.dup2(its_out, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 _PATIENCE = 60  # seconds for an answer
 
 
@@ -38,11 +46,10 @@ class Browser:
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         its_in, self._to = os.pipe()
         self._from, its_out = os.pipe()
-        # It reads from file descriptor 3 and writes to 4.
-        command = f'exec "$@" 3<&{its_in} 4>&{its_out}'
         profile = f"--user-data-dir={self._profile.name}"
+        start = (sys.executable, "-S", "-c", _START, str(its_in), str(its_out))
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", command, "sh", CHROMIUM, *_FLAGS, profile, "about:blank"],
+            [*start, CHROMIUM, *_FLAGS, profile, "about:blank"],
             pass_fds=(its_in, its_out),
             stderr=subprocess.DEVNULL,
         )
@@ -52,6 +59,13 @@ class Browser:
         self._number = 0
         self._session: str | None = None
         self.events: list[dict[str, Any]] = []
+        try:
+            self._open_page()
+        except BaseException:
+            self._end()
+            raise
+
+    def _open_page(self) -> None:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
@@ -67,11 +81,14 @@ class Browser:
             self.call("Browser.close")
             self._process.wait(_PATIENCE)
         finally:
-            self._process.kill()
-            self._process.wait()
-            os.close(self._to)
-            os.close(self._from)
-            self._profile.cleanup()
+            self._end()
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._to)
+        os.close(self._from)
+        self._profile.cleanup()
 
     def open(self, file: Path, *, width: int, dark: bool = False) -> None:
         """Show a file at a width, in CSS pixels, in the light or the dark scheme."""
