@@ -293,6 +293,7 @@ def test_what_a_run_leaves(train):
         "checkpoints/last.ckpt",
         "config.yaml",
         "events.csv",
+        "histograms.json",
         "metrics.csv",
         "report.json",
     ]
