@@ -11,27 +11,19 @@ import typer
 from prunetool.cli.boundary import REQUIREMENT_NOT_MET
 from prunetool.cli.options import Exclude, Include, Quiet, Trust, compute_in_one_thread
 from prunetool.cli.output import Output
-from prunetool.cli.report_pictures import check_pictures, check_plot, html_page, terminal_plots
+from prunetool.cli.report_formats import Format, check_depth, show
+from prunetool.cli.report_pictures import (
+    Drawn,
+    check_pictures,
+    check_plot,
+    html_page,
+    terminal_plots,
+)
 from prunetool.cli.working import working
 from prunetool.errors import OptionError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from prunetool.reports.compare import Comparison
     from prunetool.reports.requirements.gates import Failure
-    from prunetool.reports.statistics import Report
-
-
-class Format(enum.StrEnum):
-    """How to print a report."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    MARKDOWN = "markdown"
-    GITHUB = "github"
-    HTML = "html"
 
 
 class Sort(enum.StrEnum):
@@ -64,13 +56,17 @@ def _command(
         Format,
         typer.Option(
             "--format",
-            help="html is one page with charts, for a browser; csv, markdown and github are not "
-            "available yet.",
+            help="For people; for programs (json, csv); for a pull request; for a step of "
+            "GitHub Actions: annotations, and its summary; or html, a page of charts.",
         ),
     ] = Format.TABLE,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write the report to a file."),
+    ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Add layers up by modules, N names deep: 1 for encoder."),
     ] = None,
     include: Include = None,
     exclude: Exclude = None,
@@ -110,7 +106,7 @@ def _command(
     from prunetool.reports.requirements.gates import failures
     from prunetool.reports.requirements.requirements import parse_requirement
 
-    _require_available(form)
+    check_depth(depth, compared=other is not None)
     check_pictures(html=form is Format.HTML, two=other is not None, masks=mask)
     check_plot(plot, table=form is Format.TABLE, two=other is not None)
     requirements = [parse_requirement(text) for text in require or ()]
@@ -133,53 +129,12 @@ def _command(
         reports = [sort_layers(report, Order(sort)) for report in reports]
     unmet = failures(reports[0], requirements)
     to_show = reports[0] if len(reports) == 1 else compare(reports[0], reports[1])
-    page = html_page(to_read[0], reports[0], path, mask, screen) if form is Format.HTML else None
-    _show(page or to_show, form, output, screen, [Path(it.source.path) for it in reports])
+    drawn = Drawn(path, include or (), exclude or (), trust)
+    page = html_page(drawn, reports[0], mask, screen) if form is Format.HTML else None
+    show(to_show, form, depth=depth, file=output, output=screen, failures=unmet, page=page)
     if plot:
-        screen.line("\n" + terminal_plots(to_read[0], reports[0], path, screen))
+        screen.line("\n" + terminal_plots(drawn, reports[0], screen))
     _exit_on(unmet)
-
-
-def _require_available(form: Format) -> None:
-    if form not in (Format.TABLE, Format.JSON, Format.HTML):
-        raise OptionError(f"--format {form}: not available yet; use table or json")
-
-
-def _show(
-    subject: Report | Comparison | str,
-    form: Format,
-    file: Path | None,
-    output: Output,
-    inputs: list[Path],
-) -> None:
-    rendered: Table | str
-    if isinstance(subject, str):  # a page
-        rendered = subject
-    else:
-        rendered = _table(subject) if form is Format.TABLE else _json(subject)
-    if file is not None:
-        from prunetool.reports.rendering.files import write_report
-
-        write_report(rendered, file, inputs=inputs)
-        output.note(f"wrote {file}")
-    elif isinstance(rendered, str):
-        output.line(rendered)
-    else:
-        output.result(rendered)
-
-
-def _table(subject: Report | Comparison) -> Table:
-    from prunetool.reports.compare import Comparison
-    from prunetool.reports.rendering.table import render_comparison, render_table
-
-    return render_comparison(subject) if isinstance(subject, Comparison) else render_table(subject)
-
-
-def _json(subject: Report | Comparison) -> str:
-    from prunetool.reports.compare import Comparison
-    from prunetool.reports.rendering.jsonform import comparison_to_json, to_json
-
-    return comparison_to_json(subject) if isinstance(subject, Comparison) else to_json(subject)
 
 
 def _exit_on(unmet: list[Failure]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from prunetool.cli.working import working
 from prunetool.errors import OptionError
 
 if TYPE_CHECKING:
-    from prunetool.reports.counting.counting import Chosen
+    from prunetool.reports.pictures.subject import Subject
     from prunetool.reports.statistics import Report
 
 _IN_A_PIPE = 80
@@ -43,25 +44,45 @@ def check_plot(plot: bool, *, table: bool, two: bool) -> None:
         raise OptionError("--plot: goes with one checkpoint, got two; draw each by itself")
 
 
-def html_page(
-    chosen: Chosen, report: Report, path: Path, masks: Sequence[str] | None, screen: Output
-) -> str:
-    """Draw the report as a page; arguments and errors as ``subject.look``."""
+@dataclass(frozen=True)
+class Drawn:
+    """What is drawn: a checkpoint as the user gave it, and which of its tensors.
+
+    Attributes:
+        path, include, exclude, trust: as for ``report_on``.
+    """
+
+    path: Path
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    trust: bool = False
+
+
+def html_page(drawn: Drawn, report: Report, masks: Sequence[str] | None, screen: Output) -> str:
+    """Draw the report as a page; ``masks`` and errors as for ``subject.look``."""
     from prunetool.reports.pictures.page import render_page
-    from prunetool.reports.pictures.subject import look
 
-    with working(screen, f"drawing {path.name}", chosen.nbytes) as advance:
-        return render_page(look(chosen, report, path, masks=masks, advance=advance))
+    return render_page(_subject(drawn, report, masks, screen))
 
 
-def terminal_plots(chosen: Chosen, report: Report, path: Path, screen: Output) -> str:
+def terminal_plots(drawn: Drawn, report: Report, screen: Output) -> str:
     """Draw the schedule and the weights as text, as wide as the terminal."""
-    from prunetool.reports.pictures.subject import look
     from prunetool.reports.pictures.terminal import plots, signs_for
 
-    with working(screen, f"drawing {path.name}", chosen.nbytes) as advance:
-        subject = look(chosen, report, path, masks=(), advance=advance)
+    subject = _subject(drawn, report, (), screen)
     if subject.run is None:
-        screen.note(f"{path}: lies in no run folder; there is no schedule to draw")
+        screen.note(f"{drawn.path}: lies in no run folder; there is no schedule to draw")
     wide = shutil.get_terminal_size().columns if screen.results.is_terminal else _IN_A_PIPE
     return plots(subject, width=wide, signs=signs_for(sys.stdout.encoding))
+
+
+def _subject(drawn: Drawn, report: Report, masks: Sequence[str] | None, screen: Output) -> Subject:
+    from prunetool.reports.counting.counting import choose_parameters
+    from prunetool.reports.pictures.subject import look
+
+    chosen = choose_parameters(
+        drawn.path, include=drawn.include, exclude=drawn.exclude, trust=drawn.trust
+    )
+    name = Path(chosen.source.path).name
+    with working(screen, f"drawing {name}", chosen.nbytes) as advance:
+        return look(chosen, report, drawn.path, masks=masks, advance=advance)
