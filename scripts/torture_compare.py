@@ -13,7 +13,7 @@ from torch import Tensor
 from prunetool.checkpoints import reader
 from prunetool.training.recording.run_folder import RunFolder
 
-TABLES = ("metrics.csv", "events.csv", "report.json", "config.yaml")
+TABLES = ("metrics.csv", "events.csv", "report.json", "config.yaml", "histograms.json")
 
 
 def damage_in(run: Path) -> list[str]:

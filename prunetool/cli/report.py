@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
+from prunetool.cli import macs
 from prunetool.cli.boundary import REQUIREMENT_NOT_MET
 from prunetool.cli.options import Exclude, Include, Quiet, Trust, compute_in_one_thread
 from prunetool.cli.output import Output
 from prunetool.cli.report_formats import Format, check_depth, show
+from prunetool.cli.report_pictures import (
+    Drawn,
+    check_pictures,
+    check_plot,
+    html_page,
+    terminal_plots,
+)
 from prunetool.cli.working import working
 
 if TYPE_CHECKING:
@@ -51,12 +59,13 @@ def _command(
         Format,
         typer.Option(
             "--format",
-            help="For people; for programs (json, csv); for a pull request; or for a step of "
-            "GitHub Actions: annotations, and its summary.",
+            help="For people; for programs (json, csv); for a pull request; for a step of "
+            "GitHub Actions: annotations, and its summary; or html, a page of charts.",
         ),
     ] = Format.TABLE,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report to a file.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write the report to a file."),
     ] = None,
     depth: Annotated[
         int | None,
@@ -76,6 +85,23 @@ def _command(
             "'pattern==2:4', with two paths 'regrown==0'. Repeatable.",
         ),
     ] = None,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Layers whose masks the page pictures; the largest few by default. Repeatable.",
+        ),
+    ] = None,
+    plot: Annotated[
+        bool,
+        typer.Option("--plot", help="Draw the schedule and the weights below the table, as text."),
+    ] = False,
+    model: macs.Model = None,
+    model_arg: macs.ModelArg = None,
+    data: macs.Data = None,
+    data_arg: macs.DataArg = None,
+    input_shape: macs.InputShape = None,
+    app_dir: macs.AppDir = ".",
     trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
@@ -87,17 +113,27 @@ def _command(
     from prunetool.reports.requirements.requirements import parse_requirement
 
     check_depth(depth, compared=other is not None)
+    check_pictures(html=form is Format.HTML, two=other is not None, masks=mask)
+    check_plot(plot, table=form is Format.TABLE, two=other is not None)
     requirements = [parse_requirement(text) for text in require or ()]
     choice: _Choice = {"include": include or (), "exclude": exclude or (), "trust": trust}
     screen = Output(quiet=quiet)
     compute_in_one_thread()
-    to_show = (
-        _report(path, choice, sort, screen)
-        if other is None
-        else _comparison(path, other, choice, sort, screen)
-    )
-    unmet = failures(to_show, requirements)
-    show(to_show, form, depth=depth, file=output, output=screen, failures=unmet)
+    wanted = macs.Wanted(model, model_arg, data, data_arg, input_shape, app_dir)
+    if other is not None:
+        wanted.refuse_two()
+        compared = _comparison(path, other, choice, sort, screen)
+        unmet = failures(compared, requirements)
+        show(compared, form, depth=depth, file=output, output=screen, failures=unmet)
+        _exit_on(unmet)
+        return
+    report = _report(path, choice, sort, wanted, screen)
+    unmet = failures(report, requirements)
+    drawn = Drawn(path, include or (), exclude or (), trust)
+    page = html_page(drawn, report, mask, screen) if form is Format.HTML else None
+    show(report, form, depth=depth, file=output, output=screen, failures=unmet, page=page)
+    if plot:
+        screen.line("\n" + terminal_plots(drawn, report, screen))
     _exit_on(unmet)
 
 
@@ -107,15 +143,21 @@ class _Choice(TypedDict):
     trust: bool
 
 
-def _report(path: Path, choice: _Choice, sort: Sort | None, screen: Output) -> Report:
+def _report(
+    path: Path, choice: _Choice, sort: Sort | None, wanted: macs.Wanted, screen: Output
+) -> Report:
     from prunetool.reports.counting.counting import choose_parameters
+    from prunetool.reports.counting.effective import with_macs
     from prunetool.reports.ordering import Order, sort_layers
 
     chosen = choose_parameters(path, **choice)
     screen.note_unread(Path(chosen.source.path), chosen.unread)
+    counts = wanted.count(Path(chosen.source.path), screen) if wanted else None
     name = Path(chosen.source.path).name
     with working(screen, f"reading {name}", chosen.nbytes) as advance:
         report = chosen.report(advance)
+    if counts is not None:
+        report = with_macs(report, counts)
     return report if sort is None else sort_layers(report, Order(sort))
 
 

@@ -27,6 +27,7 @@ class Format(enum.StrEnum):
     CSV = "csv"
     MARKDOWN = "markdown"
     GITHUB = "github"
+    HTML = "html"
 
 
 def render(subject: Report | Comparison, form: Format, *, depth: int | None) -> RenderableType:
@@ -40,6 +41,8 @@ def render(subject: Report | Comparison, form: Format, *, depth: int | None) -> 
             return _csv(subject, depth)
         case Format.MARKDOWN:
             return _markdown(subject, depth)
+        case Format.HTML:  # drawn from more than the report: see report_pictures.py
+            raise AssertionError("a page is given to show()")
     raise AssertionError(form)
 
 
@@ -51,9 +54,13 @@ def show(
     file: Path | None,
     output: Output,
     failures: Sequence[object],
+    page: str | None = None,
 ) -> None:
-    """Print a report, or write it to ``file``; for GitHub, its summary and annotations too."""
-    rendered = render(subject, form, depth=depth)
+    """Print a report, or write it to ``file``; for GitHub, its summary and annotations too.
+
+    ``page`` is what it is as HTML, where that is asked for.
+    """
+    rendered = render(subject, form, depth=depth) if page is None else page
     if file is not None:
         from prunetool.reports.rendering.files import write_report
 

@@ -30,6 +30,7 @@ from prunetool.training.recording.monitor import BestSoFar
 from prunetool.training.recording.recording import Recording
 from prunetool.training.recording.replacing import Replacing
 from prunetool.training.recording.run_folder import RunFolder
+from prunetool.training.recording.starting_weights import StartingWeights
 from prunetool.training.resuming.entering import (
     Continued,
     Entry,
@@ -63,6 +64,7 @@ class Course:
         is_new: whether the run folder is to be taken over, also where a fit begins with a state.
         stop: what signals ask for.
         standing: where the last checkpoint stands, in words.
+        starting: the weights before the first step of a new run.
         note: says one line to the user.
     """
 
@@ -83,6 +85,7 @@ class Course:
     is_new: bool = True
     stop: StopRequest = field(default_factory=StopRequest)
     standing: Standing = field(default_factory=Standing)
+    starting: StartingWeights = field(default_factory=StartingWeights)
     note: Callable[[str], None] = field(default=lambda line: None)
 
     def run(self, *, resume_from: Path | None) -> None:
@@ -188,11 +191,14 @@ class Course:
             point.require_reachable(trainer)
         if self.rounds.retrain is Retrain.FINETUNE and self.book.number == 1:
             require_own_schedulers(trainer)
+        if self.book.number == 1 and self.is_new:
+            self.starting.look(self.model.module, self.pruning.masks.keys())
 
     def _begin(self, *, resumed: bool) -> None:
         """Take over the folder, now that nothing keeps the run from starting."""
         if not resumed:
             self.replacing.begin()
+            self.starting.write(self.folder.histograms)
         elif self.folder.report.exists():
             on_disk(self.folder.report, self.folder.report.unlink)  # it is of an earlier end
         self.write_config()

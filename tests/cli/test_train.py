@@ -293,6 +293,7 @@ def test_what_a_run_leaves(train):
         "checkpoints/last.ckpt",
         "config.yaml",
         "events.csv",
+        "histograms.json",
         "metrics.csv",
         "report.json",
     ]
@@ -473,7 +474,8 @@ def test_a_resumed_run_equals_one_in_one_go(train, options):
     assert train("net:Net", *fixed, epochs=2, output="parts").code in (0, 1)
     resumed = train("parts", "--resume", epochs=4, output=None)
     assert resumed.code == 0, resumed.err
-    assert Path("parts/metrics.csv").read_text() == Path("whole/metrics.csv").read_text()
+    for table in ("metrics.csv", "histograms.json"):
+        assert Path("parts", table).read_text() == Path("whole", table).read_text()
     for file in ("last.ckpt", "best.ckpt"):
         whole, parts = (torch.load(f"{f}/checkpoints/{file}") for f in ("whole", "parts"))
         for key in ("state_dict", "optimizer_states", "lr_schedulers", "prunetool", "loops"):

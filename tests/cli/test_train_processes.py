@@ -138,7 +138,7 @@ def test_one_run_folder_one_report_and_a_resume(project):
     assert os.listdir(project / "runs") == ["net-1"]
     run = project / "runs/net-1"
     assert sorted(p.name for p in run.iterdir()) == [
-        "checkpoints", "config.yaml", "events.csv", "metrics.csv", "report.json"
+        "checkpoints", "config.yaml", "events.csv", "histograms.json", "metrics.csv", "report.json"
     ]  # fmt: skip
 
     code, out, err = finish(start(project, "runs/net-1", "--resume", "--max-epochs", "4", "-q"))

@@ -73,6 +73,8 @@ def test_the_shards_are_trained_as_whole_copies_are(folder, sharded):
         assert {k: float(v) for k, v in ours.items()} == pytest.approx(
             {k: float(v) for k, v in theirs.items()}, rel=1e-4
         )
+    starts = [(it / "histograms.json").read_text() for it in (sharded[0], folder / "whole")]
+    assert starts[0] == starts[1]  # the initial weights are the same, to the bit
 
 
 @pytest.mark.slow

@@ -62,6 +62,11 @@ class RunFolder:
         return self.path / "events.csv"
 
     @property
+    def histograms(self) -> Path:
+        """How the weights were spread at the start."""
+        return self.path / "histograms.json"
+
+    @property
     def rewind(self) -> Path:
         """The state that the rounds of a lottery ticket go back to."""
         return self.checkpoints / "rewind.ckpt"
@@ -75,7 +80,8 @@ class RunFolder:
         """A run's files that are there, by name: the folder may hold others."""
         known = (self.last, self.best, self.rewind, self.metrics, self.events, self.report)
         rounds = [p for p in self.checkpoints.glob("round-*.ckpt") if _ROUND.fullmatch(p.name)]
-        return [file for file in (*known, self.config, *rounds) if file.exists()]
+        files = (*known, self.config, self.histograms, *rounds)
+        return [file for file in files if file.exists()]
 
 
 def new_run_folder(output: Path | None, *, name: str, force: bool) -> RunFolder:
@@ -106,10 +112,12 @@ def discard_unused(folder: RunFolder) -> None:
 
     The folder itself may be the user's; it stays unless its name was chosen here.
     """
-    if any(file != folder.config for file in folder.files):
+    written_first = (folder.config, folder.histograms)
+    if any(file not in written_first for file in folder.files):
         return
     with contextlib.suppress(OSError):
-        folder.config.unlink(missing_ok=True)
+        for file in written_first:
+            file.unlink(missing_ok=True)
     chosen_here = folder.path.parent == RUNS
     for empty in (folder.checkpoints, *([folder.path] if chosen_here else [])):
         with contextlib.suppress(OSError):  # something else is in it

@@ -101,7 +101,7 @@ def test_full_in_the_middle_of_a_run(project, trouble):
     code, err = train(project, STEP="7", TROUBLE=trouble)
     assert (code, err) == (2, f"error: {LAST}: cannot be written: File too large; {STILL}\n")
     assert files(project) == [
-        "run/checkpoints", LAST, "run/config.yaml", "run/metrics.csv"
+        "run/checkpoints", LAST, "run/config.yaml", "run/histograms.json", "run/metrics.csv"
     ]  # fmt: skip
     assert steps_in(project / LAST) == 5
     assert resume(project) == (0, "")
@@ -110,7 +110,7 @@ def test_full_in_the_middle_of_a_run(project, trouble):
         for folder in ("whole", "run")
     )
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
-    for name in ("metrics.csv", "events.csv", "report.json"):
+    for name in ("metrics.csv", "events.csv", "report.json", "histograms.json"):
         both = [(project / it / name).read_text() for it in ("whole", "run")]
         assert both[0].replace("whole", "run") == both[1]
 

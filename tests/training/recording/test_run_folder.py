@@ -61,7 +61,7 @@ def test_the_files_of_a_run_are_known_by_name():
     names = [
         "checkpoints/best.ckpt", "checkpoints/last.ckpt", "checkpoints/rewind.ckpt",
         "checkpoints/round-1.ckpt", "checkpoints/round-12.ckpt", "config.yaml", "events.csv",
-        "metrics.csv", "report.json",
+        "histograms.json", "metrics.csv", "report.json",
     ]  # fmt: skip
     for name in [*names, "notes.txt", "checkpoints/round-one.ckpt", "checkpoints/mine.ckpt"]:
         (folder.path / name).write_text("")
