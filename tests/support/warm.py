@@ -62,6 +62,7 @@ class Program:
     ) -> None:
         self.stdout, out = _reader(stdout, text)
         self.stderr, err = _reader(stderr, text)
+        self._read: dict[str, Any] = {}
         inherited = (_Inherited(out), _Inherited(err))
         self._process = server().Process(
             target=_become,
@@ -98,25 +99,24 @@ class Program:
             self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float | None = None) -> tuple[Any, Any]:
-        """Read to the end of both pipes, then wait."""
-        read: dict[str, Any] = {}
+        """Read to the end of both pipes, then wait; a second call gives the same."""
 
         def drain(name: str, file: IO[Any]) -> None:
             with file:
-                read[name] = file.read()
+                self._read[name] = file.read()
 
         pipes = {"stdout": self.stdout, "stderr": self.stderr}
         threads = [
             threading.Thread(target=drain, args=(name, file), daemon=True)
             for name, file in pipes.items()
-            if file is not None
+            if file is not None and not file.closed
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(timeout)
         self.wait(timeout)
-        return read.get("stdout"), read.get("stderr")
+        return self._read.get("stdout"), self._read.get("stderr")
 
 
 def run(
