@@ -11,3 +11,8 @@ os.environ.pop("NO_COLOR", None)
 os.environ.pop("FORCE_COLOR", None)
 os.environ.pop("PRUNETOOL_TRACEBACK", None)
 os.environ["COLUMNS"] = "80"
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the slow tests: a long one at the end would leave the other workers idle."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

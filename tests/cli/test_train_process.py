@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from project import MAIN, SLOW, write_project
+from project import SLOW, write_project
+from warm import Program
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,12 +26,11 @@ def project(tmp_path):
 
 
 def start(project, *arguments, **streams):
-    return subprocess.Popen(
-        [sys.executable, "-c", MAIN, "train", *arguments],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
-    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return Program(
+        "-m", "prunetool", "train", *arguments,
+        folder=project, environment=environment, text=False, **streams,
+    )  # fmt: skip
 
 
 def finish(process):

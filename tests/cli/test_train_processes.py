@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 from project import write_project
+from warm import Program
 
 ROOT = Path(__file__).parents[2]
-STARTED: list[subprocess.Popen[str]] = []
+STARTED: list[Program] = []
 PAIR = ("--accelerator", "cpu", "--devices", "2", "--quiet")
 
 MODELS = """
@@ -70,15 +69,10 @@ def project(tmp_path):
 
 
 def start(project, *arguments, launcher=(), **how):
-    process = subprocess.Popen(
-        [*(launcher or [sys.executable]), "-m", "prunetool", "train", *arguments],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **how,
-    )
+    process = Program(
+        *launcher, "-m", "prunetool", "train", *arguments,
+        folder=project, environment={**os.environ, "PYTHONPATH": str(ROOT)}, **how,
+    )  # fmt: skip
     STARTED.append(process)
     return process
 
@@ -89,7 +83,7 @@ def finish(process):
 
 
 def torchrun(count=2):
-    return (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(count))
+    return ("-m", "torch.distributed.run", "--nproc-per-node", str(count))
 
 
 def until(process, *said):
@@ -175,7 +169,7 @@ def test_a_signal_ends_all_processes(project, model, number, code):
     """A process that hangs holds up the others, whose Python then sees no signal."""
     process = start(
         project, f"models:{model}", *PAIR[:-1], "--max-epochs", "50", "-o", "run",
-        start_new_session=True, preexec_fn=_heed_ctrl_c,
+        leads_session=True,
     )  # fmt: skip
     ids = until(process, "epoch 0 on 0", "epoch 0 on 1")
     assert len(ids) == 2
@@ -192,10 +186,6 @@ def test_a_signal_ends_all_processes(project, model, number, code):
     assert "Traceback" not in err
     assert not still_there(ids)
     assert weights(project / "run/checkpoints/last.ckpt")
-
-
-def _heed_ctrl_c():
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_no_process_outlives_the_one_that_started_it(project):

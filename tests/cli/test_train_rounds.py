@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,7 +12,8 @@ import pytest
 import torch
 import yaml
 from commandline import invoke
-from project import MAIN, SLOW, fresh_imports, write_project
+from project import SLOW, fresh_imports, write_project
+from warm import Program
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,14 +107,8 @@ def test_refused_in_one_line(train, arguments, fragment):
 
 
 def start(project, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-c", MAIN, "train", *arguments],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return Program("-m", "prunetool", "train", *arguments, folder=project, environment=environment)
 
 
 def test_ctrl_c_in_a_later_round_and_a_resume(project):

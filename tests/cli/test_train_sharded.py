@@ -5,25 +5,20 @@ from __future__ import annotations
 import csv
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from warm import Program
 
 ROOT = Path(__file__).parents[2]
 DEMO = ("prunetool.demos:TinyTransformer", "--accelerator", "cpu", "--max-epochs", "3")
 
 
 def start(folder, *arguments, launcher=()):
-    return subprocess.Popen(
-        [*(launcher or [sys.executable]), "-m", "prunetool", "train", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return Program(
+        *launcher, "-m", "prunetool", "train", *arguments,
+        folder=folder, environment={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
 
 
 def finish(process):
@@ -79,7 +74,7 @@ def test_the_shards_are_trained_as_whole_copies_are(folder, sharded):
 
 @pytest.mark.slow
 def test_under_torchrun(folder, sharded):
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
+    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2")
     run(folder, *DEMO, "--strategy", "fsdp2", "-o", "torchrun", launcher=torchrun)
     assert metrics(folder / "torchrun") == metrics(sharded[0])
 

@@ -18,14 +18,6 @@ class Slow(Net):
         return super().training_step(batch, batch_idx)
 """
 
-# A background job of a shell ignores SIGINT, and so do its children: undo that.
-MAIN = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from prunetool.cli.app import main
-main()
-"""
-
 NET = '''
 import {package} as pl
 import torch

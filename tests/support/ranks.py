@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
+
+from warm import Program
 
 SUPPORT = Path(__file__).parent
 ROOT = SUPPORT.parent.parent
@@ -60,16 +60,16 @@ def run_ranks(
     Raises:
         AssertionError: if one fails or is late; with the output of all.
     """
-    command = [sys.executable, "-c", source, *map(str, arguments)]
+    command = ["-c", source, *map(str, arguments)]
     port = _free_port()
     with ExitStack() as files:
         logs = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(ranks)]
         errors = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(ranks)]
         processes = [
-            subprocess.Popen(
-                command,
-                cwd=folder,
-                env=_environment(rank, ranks, port),
+            Program(
+                *command,
+                folder=folder,
+                environment=_environment(rank, ranks, port),
                 stdout=log,
                 stderr=error,
             )
@@ -115,7 +115,7 @@ def _environment(rank: int, ranks: int, port: int) -> dict[str, str]:
     }
 
 
-def _wait(processes: list[subprocess.Popen[bytes]], timeout: float) -> bool:
+def _wait(processes: list[Program], timeout: float) -> bool:
     """Wait until all are done, one has failed or it is late; kill what is left then."""
     deadline = time.monotonic() + timeout
     try:

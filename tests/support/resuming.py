@@ -7,7 +7,6 @@ that are averaged over an epoch.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import MeanMetric
+from warm import server
 
 TARGET = f"{Path(__file__).resolve()}:Resumed"
 STEPS_AN_EPOCH = 4
@@ -108,13 +108,7 @@ def new_processes() -> ProcessPoolExecutor:
 
     They are forked from one that has imported torch and Lightning, and done nothing else.
     """
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(
-        ["torchmetrics", "prunetool.cli.app", "prunetool.training.run",
-         "prunetool.reports.rendering.table", "prunetool.training.options.command_line",
-         "prunetool.cli.train_tables", "pydantic.type_adapter"]
-    )  # fmt: skip
-    return ProcessPoolExecutor(max_workers=1, max_tasks_per_child=1, mp_context=server)
+    return ProcessPoolExecutor(max_workers=1, max_tasks_per_child=1, mp_context=server())
 
 
 def call_all(folder: Path, calls: Sequence[Call]) -> list[int]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from project import MAIN
+from warm import run
 
 ROOT = Path(__file__).parents[3]
 TROUBLE = """
@@ -59,15 +57,9 @@ def project(tmp_path):
 
 
 def prunetool(project, *arguments, **environment):
-    done = subprocess.run(
-        [sys.executable, "-c", MAIN, *arguments],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'support'}", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    path = f"{ROOT}:{ROOT / 'tests' / 'support'}"
+    environment = {**os.environ, "PYTHONPATH": path, **environment}
+    done = run("-m", "prunetool", *arguments, folder=project, environment=environment)
     return done.returncode, done.stderr
 
 
