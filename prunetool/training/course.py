@@ -141,7 +141,11 @@ class Course:
     def _fit(self, entry: Entry, *, resumed: bool) -> tuple[Any, bool]:
         first = self.book.number == 1
         progress = ProgressCallback(
-            self.pruning, quiet=self.quiet, rounds=self.rounds.count, number=self.book.number
+            self.pruning,
+            quiet=self.quiet,
+            rounds=self.rounds.count,
+            number=self.book.number,
+            target=self.options.sparsity,
         )
         recorder = run_checkpoint(self.model.tree, self._recording(entry, progress, resumed))
         own = self.first_only if first and not resumed else ()
