@@ -29,7 +29,7 @@ def figures_of(pruners: Sequence[Pruner]) -> dict[str, float]:
 
     Returns:
         ``sparsity``: the pruned share of all targets, in [0, 1]; ``sparsity_target``: what the
-        last event aimed at, 0 before the first, only where a sparsity was asked for;
+        last event aimed at, 0 before the first; only where a sparsity was asked for;
         ``pruned_elements``; and, where verbose is 2, ``sparsity/LAYER`` for each target. Of several
         callbacks all but ``sparsity/LAYER`` is given for each, with its number from 1 at the end
         (``sparsity_1``), beside the ``sparsity`` of their targets together.
@@ -48,8 +48,7 @@ def _own(pruner: Pruner, end: str) -> dict[str, float]:
     pruned = pruner.pruned
     figures = {f"{SPARSITY}{end}": _share(pruned, pruner.elements), f"{PRUNED}{end}": pruned}
     if pruner.settings.sparsity is not None:
-        planned = pruner.history[-1].planned if pruner.history else None
-        figures[f"{TARGET}{end}"] = planned or 0.0
+        figures[f"{TARGET}{end}"] = pruner.current_target or 0.0
     return figures
 
 
