@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -82,9 +81,7 @@ def _go_on(logger: Any, log: Path, steps: int) -> None:
         os.rename(log, aside)
     if not aside.exists():
         return
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Experiment logs directory")
-        logger.experiment  # noqa: B018  # made where it is first asked for
+    logger.experiment  # noqa: B018  # made where it is first asked for
     for row in _rows(aside.read_text(encoding="utf-8")):
         step = int(row.pop("step"))
         if step < steps:
