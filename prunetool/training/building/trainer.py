@@ -32,7 +32,7 @@ _LIBRARIES = frozenset(
 
 
 def build_trainer(
-    tree: Tree, options: TrainOptions, *, callbacks: Sequence[Any], root: Path
+    tree: Tree, options: TrainOptions, *, callbacks: Sequence[Any], root: Path, logger: Any = False
 ) -> Any:
     """Build the Trainer of the model's Lightning.
 
@@ -41,6 +41,7 @@ def build_trainer(
         options: the run.
         callbacks: the run's own; the model's configure_callbacks adds to them.
         root: where loggers write, if ``--trainer logger=true`` asks for one.
+        logger: that of ``--logger``; False for none.
 
     Raises:
         OptionError: for an unknown argument or a value that the Trainer refuses.
@@ -50,7 +51,7 @@ def build_trainer(
     arguments = {
         "enable_progress_bar": False,
         "enable_model_summary": False,
-        "logger": False,
+        "logger": logger,
         "default_root_dir": str(root),
         **options.trainer,
         **{name: getattr(options, name) for name in _OWN_OPTIONS},

@@ -40,6 +40,7 @@ class TrainOptions:
         rounds: trainings, at least 2; None for as many as ``rounds.py`` finds right.
         retrain: what a round begins with; None for ``"weights"``.
         trainer: further arguments of the Trainer.
+        logger: ``"csv"``, ``"tensorboard"`` or ``"none"``.
     """
 
     target: str
@@ -86,6 +87,7 @@ class TrainOptions:
     seed: int = 0
     trainer: dict[str, Any] = field(default_factory=dict)
     monitor: str | None = None
+    logger: str = "none"
 
     @property
     def in_rounds(self) -> bool:
