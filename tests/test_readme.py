@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -96,6 +97,27 @@ def test_the_session_prints_what_it_shows(tmp_path):
                 assert matches(expected, lines), f"$ {command}\n{printed}"
                 ran += 1
     assert ran >= 6
+
+
+def workflow() -> dict:
+    """The README's job for GitHub Actions."""
+    [text] = [block for kind, block in blocks() if kind == "yaml" and "\njobs:" in block]
+    return yaml.safe_load(text)
+
+
+@pytest.mark.slow
+def test_the_job_for_github_trains_gates_and_uploads(tmp_path, monkeypatch):
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    [job] = workflow()["jobs"].values()
+    for step in job["steps"]:
+        if "run" in step and not step["run"].startswith("pip install"):
+            code, printed = run(["bash", "-e", "-c", step["run"]], tmp_path)
+            assert code == 0, f"{step['run']}\n{printed}"
+    assert "pruned set" in summary.read_text(encoding="utf-8")
+    [upload] = [it for it in job["steps"] if "upload-artifact" in it.get("uses", "")]
+    for name in upload["with"]["path"].split():
+        assert (tmp_path / name).exists(), f"nothing to upload: {name}"
 
 
 def test_a_different_output_would_be_noticed():
