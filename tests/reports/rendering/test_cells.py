@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from prunetool.checkpoints.names import printable
 from prunetool.reports.rendering.cells import (
     bar,
     dead_text,
     note_text,
     percent,
-    printable,
     quantity,
     shape_text,
 )

@@ -8,6 +8,7 @@ import torch
 
 from prunetool.reports import report_on
 from prunetool.reports.compare import compare
+from prunetool.reports.counting.changes import Change
 from prunetool.reports.rendering.csvform import comparison_to_csv, to_csv
 
 
@@ -55,11 +56,14 @@ def test_a_comparison(tmp_path):
         saved.save_lightning(tmp_path / "b.ckpt", {"v": torch.ones(1), "w": torch.ones(2, 2)})
     )
 
-    assert read(comparison_to_csv(compare(one, two))) == [
+    changes = {"w": Change(2, 0, 0.25)}
+
+    assert read(comparison_to_csv(compare(one, two, changes))) == [
         [
             *("name", "first_parameters", "first_zeros", "first_sparsity"),
             *("second_parameters", "second_zeros", "second_sparsity", "difference"),
+            *("regrown", "newly_pruned", "largest_change"),
         ],
-        ["w", "4", "2", "0.5", "4", "0", "0.0", "-0.5"],
-        ["v", "", "", "", "1", "0", "0.0", ""],
+        ["w", "4", "2", "0.5", "4", "0", "0.0", "-0.5", "2", "0", "0.25"],
+        ["v", "", "", "", "1", "0", "0.0", "", "", "", ""],
     ]
