@@ -93,7 +93,9 @@ def _facts(subject: Subject) -> list[Markup]:
     if asked is not None:
         facts.insert(0, _fact("Sparsity asked", percent(asked), "of the pruned set", asked))
     size = sum(layer.bytes for layer in report.layers)
-    facts.append(_fact("Stored densely", _bytes(size), f"{grouped(size)} bytes", size))
+    sparse = sum(layer.sparse_bytes for layer in report.layers)
+    said = f"{grouped(size)} bytes; {grouped(sparse)} as a sparse export"
+    facts.append(_fact("Stored densely", _bytes(size), said, size))
     return facts
 
 
