@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from prunetool.errors import OptionError, PrunetoolError
+from prunetool.importing import make_importable
 from prunetool.training.building.data import fit_data
-from prunetool.training.building.importing import make_importable
 from prunetool.training.building.initial import InitialWeights, initial_masks
 from prunetool.training.building.strategies import require_sharding
 from prunetool.training.building.targets import (

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from prunetool.errors import OptionError, TargetError
+from prunetool.importing import import_object
 from prunetool.training.building.construction import construct, name_of
-from prunetool.training.building.importing import import_object
 from prunetool.training.building.trees import Tree, tree_of
 
 

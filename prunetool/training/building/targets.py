@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from prunetool.errors import TargetError
+from prunetool.importing import import_object
 from prunetool.suggest import did_you_mean
 from prunetool.training.building.construction import construct, name_of
-from prunetool.training.building.importing import import_object
 from prunetool.training.building.starting import StartingPoint, read_starting_point
 from prunetool.training.building.trees import Tree, tree_of
 
