@@ -301,7 +301,8 @@ def test_what_a_run_leaves(train):
     assert list(rows[0]) == ["epoch", "step", "sparsity", "val_loss", "train_loss"]
     assert rows[2]["sparsity"] == "0.500000"
     config = yaml.safe_load(Path("out/config.yaml").read_text())
-    assert (config["target"], config["sparsity"], config["seed"]) == ("net:Net", 0.5, 0)
+    assert config["model"] == {"class_path": "net:Net", "init_args": {}}
+    assert (config["pruning"]["sparsity"], config["seed_everything"]) == (0.5, 0)
     assert json.loads(Path("out/report.json").read_text())["schema"] == 1
     assert "run folder out, seed 0" in result.err
     assert "next: prunetool finalize out/checkpoints/last.ckpt" in result.err
