@@ -385,12 +385,13 @@ def test_options_without_effect_or_meaning_are_refused_by_name(train, options, m
 )
 def test_tickets_at_chosen_epochs(train, options):
     assert train(*options, "net:Net", "--quiet").code == 0
-    assert yaml.safe_load(Path("out/config.yaml").read_text())["lottery_ticket"] == "0-3/2"
+    pruning = yaml.safe_load(Path("out/config.yaml").read_text())["pruning"]
+    assert pruning["lottery_ticket"] == "0-3/2"
 
 
 def test_a_ticket_without_a_value_leaves_the_target_alone(train):
     assert train("--lottery-ticket", "net:Net", "--quiet").code == 0
-    assert yaml.safe_load(Path("out/config.yaml").read_text())["lottery_ticket"] is True
+    assert yaml.safe_load(Path("out/config.yaml").read_text())["pruning"]["lottery_ticket"] is True
 
 
 def test_an_emptied_tensor_and_rounded_channels_are_said(train):

@@ -42,7 +42,7 @@ def instantiated(
     if not arguments:
         return {}
     found = {name: importable(value, where(name), app_dir) for name, value in arguments.items()}
-    parser = _parser_of(builder)
+    parser = parser_of(builder)
     known = {action.dest for action in parser._actions} if parser is not None else set()
     typed = {name: value for name, value in found.items() if name in known}
     if parser is None or not typed:
@@ -78,6 +78,21 @@ def build_object(description: Any, base: type, *, where: str, app_dir: str = "."
     except ArgumentError as error:
         raise OptionError(in_one_line(str(error), lambda _: where)) from None
     return _built(parser, config, where)["object"]
+
+
+def parser_of(builder: Callable[..., Any]) -> Any:
+    """A parser of the arguments of a class or a function; None where nothing can be read."""
+    parser = _new_parser()
+    try:
+        if inspect.isclass(builder):
+            parser.add_class_arguments(builder, fail_untyped=False, instantiate=False)
+        elif inspect.isfunction(builder):
+            parser.add_function_arguments(builder, fail_untyped=False)
+        else:
+            return None
+    except Exception:  # annotations of a kind that jsonargparse cannot read check nothing
+        return None
+    return parser
 
 
 def importable(value: Any, where: str, app_dir: str) -> Any:
@@ -123,21 +138,6 @@ def _tree_with_hyperparameters(builder: Callable[..., Any]) -> Tree | None:
     if not inspect.isclass(builder):
         return None
     return tree_of(builder) or tree_of(builder, "LightningDataModule")
-
-
-def _parser_of(builder: Callable[..., Any]) -> Any:
-    """A parser of the arguments; None where there is nothing to read annotations from."""
-    parser = _new_parser()
-    try:
-        if inspect.isclass(builder):
-            parser.add_class_arguments(builder, fail_untyped=False, instantiate=False)
-        elif inspect.isfunction(builder):
-            parser.add_function_arguments(builder, fail_untyped=False)
-        else:
-            return None
-    except Exception:  # annotations of a kind that jsonargparse cannot read check nothing
-        return None
-    return parser
 
 
 def _new_parser() -> Any:

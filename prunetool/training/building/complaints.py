@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 
 _KEY = re.compile(r'Parser key "([^"]+)":')
-_EXPECTED = re.compile(r"Expected an? (?:<class '([\w.]+)'>|([\w.\[\], |]+?))(?:\.|\n|$)")
-_GOT = re.compile(r"(?:Got value|Given value): (.*)")
+_EXPECTED = re.compile(r"Expected an? (?:<class '([\w.]+)'>|([\w.\[\], |]+\]))")
+_GOT = re.compile(r"(?:Got value|Given value): (.*?)(?:\. Got value: .*)?$", re.MULTILINE)
+_NO_SUBCLASS = re.compile(r"Import path (\S+) does not correspond to (a subclass of [^\n]+)")
 _UNKNOWN = re.compile(r"(?:Option|Group '[^']*' does not accept option) '([^']+)'")
 _REQUIRED = re.compile(r"the following arguments are required: (.*)")
 _LONGEST = 60
@@ -33,6 +34,8 @@ def _reason(message: str) -> str:
         return f"there is no argument '{unknown[-1]}'"
     if required := _REQUIRED.search(message):
         return f"missing: {required[1]}"
+    if other := _NO_SUBCLASS.search(message):
+        return f"{other[1]} is not {other[2].partition('. Got')[0]}"
     got = _GOT.findall(message)
     types = [_name(*found) for found in _EXPECTED.findall(message)]
     if types and got:

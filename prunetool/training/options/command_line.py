@@ -37,6 +37,18 @@ def options_from(typed: Mapping[str, Any]) -> TrainOptions:
     return merged_options(Path(typed["config"]) if "config" in typed else None, values)
 
 
+def options_to_print(typed: Mapping[str, Any]) -> TrainOptions:
+    """The options that ``--print-config`` shows; the target is ``""`` where none is named.
+
+    Raises:
+        OptionError: for an option that means nothing, or ``--resume``.
+    """
+    if typed.get("resume"):
+        raise OptionError("--print-config and --resume: the run's config.yaml is in its folder")
+    config = Path(typed["config"]) if "config" in typed else None
+    return merged_options(config, _values(typed), target="")
+
+
 def place_from(typed: Mapping[str, Any]) -> Place:
     """Decide whether this is a new run or an old one, and where.
 

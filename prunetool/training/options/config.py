@@ -121,12 +121,15 @@ def override(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def merged_options(config: Path | None, given: Mapping[str, Any]) -> TrainOptions:
+def merged_options(
+    config: Path | None, given: Mapping[str, Any], *, target: str | None = None
+) -> TrainOptions:
     """The options of a file with those of the command line over them.
 
     Args:
         config: the file, or None.
         given: values by option name.
+        target: stands for one that neither of them names.
 
     Raises:
         OptionError: for a value that means nothing, saying where it was given.
@@ -134,7 +137,7 @@ def merged_options(config: Path | None, given: Mapping[str, Any]) -> TrainOption
     base = {} if config is None else read_config(config)
     origins = origins_of(config, given)
     options = from_values(
-        override(base, given),
+        {"target": target, **override(base, given)},
         complaint=lambda key, value, expected: _refusal(origins, key, value, expected),
     )
     return replace(options, origins=origins)
