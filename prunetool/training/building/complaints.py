@@ -9,6 +9,7 @@ _KEY = re.compile(r'Parser key "([^"]+)":')
 _EXPECTED = re.compile(r"Expected an? (?:<class '([\w.]+)'>|([\w.\[\], |]+\]))")
 _GOT = re.compile(r"(?:Got value|Given value): (.*?)(?:\. Got value: .*)?$", re.MULTILINE)
 _NO_SUBCLASS = re.compile(r"Import path (\S+) does not correspond to (a subclass of [^\n]+)")
+_NO_PATH = re.compile(r"Expected a dot import path string: (\S+)\n")
 _UNKNOWN = re.compile(r"(?:Option|Group '[^']*' does not accept option) '([^']+)'")
 _REQUIRED = re.compile(r"the following arguments are required: (.*)")
 _LONGEST = 60
@@ -36,12 +37,15 @@ def _reason(message: str) -> str:
         return f"missing: {required[1]}"
     if other := _NO_SUBCLASS.search(message):
         return f"{other[1]} is not {other[2].partition('. Got')[0]}"
-    got = _GOT.findall(message)
-    types = [_name(*found) for found in _EXPECTED.findall(message)]
-    if types and got:
-        expected = " or ".join(dict.fromkeys(types))
-        return f"expected {expected}, got '{_short(got[0])}'"
-    lines = [line.strip() for line in _KEY.sub("", message).splitlines() if line.strip()]
+    innermost = _KEY.split(message)[-1]
+    if got := _GOT.search(innermost):
+        types = [_name(*found) for found in _EXPECTED.findall(innermost[: got.start()])]
+        types = [*dict.fromkeys(types)]
+        if types and types != ["null"]:
+            return f"expected {' or '.join(types)}, got '{_short(got[1])}'"
+    if nowhere := _NO_PATH.search(message):
+        return f"'{nowhere[1]}' is neither an import path nor the name of a known class"
+    lines = [line.strip() for line in innermost.splitlines() if line.strip()]
     return _short(" ".join(lines), 200)
 
 

@@ -47,6 +47,8 @@ def build(
          "at inner: there is no argument 'wide'"),
         ({"layer": {"class_path": f"{__name__}.Inner"}},
          f"at layer: {__name__}.Inner is not a subclass of Module"),
+        ({"layer": {"class_path": "Nope"}},
+         "at layer: 'Nope' is neither an import path nor the name of a known class"),
     ],
 )  # fmt: skip
 def test_the_whole_line(arguments, line):
