@@ -13,6 +13,7 @@ _NO_PATH = re.compile(r"Expected a dot import path string: (\S+)\n")
 _UNKNOWN = re.compile(r"(?:Option|Group '[^']*' does not accept option) '([^']+)'")
 _REQUIRED = re.compile(r"the following arguments are required: (.*)")
 _LONGEST = 60
+_QUOTES = " (what YAML takes for a number, a list, ... is text in quotes)"
 
 
 def in_one_line(message: str, where: Callable[[str], str]) -> str:
@@ -42,7 +43,8 @@ def _reason(message: str) -> str:
         types = [_name(*found) for found in _EXPECTED.findall(innermost[: got.start()])]
         types = [*dict.fromkeys(types)]
         if types and types != ["null"]:
-            return f"expected {' or '.join(types)}, got '{_short(got[1])}'"
+            hint = _QUOTES if types == ["str"] else ""
+            return f"expected {' or '.join(types)}, got '{_short(got[1])}'{hint}"
     if nowhere := _NO_PATH.search(message):
         return f"'{nowhere[1]}' is neither an import path nor the name of a known class"
     lines = [line.strip() for line in innermost.splitlines() if line.strip()]

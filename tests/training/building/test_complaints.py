@@ -22,6 +22,7 @@ class Inner:
 
 def build(
     count: int = 0,
+    text: str = "",
     share: float | None = None,
     names: list[str] | None = None,
     kind: Literal["a", "b"] = "a",
@@ -39,6 +40,8 @@ def build(
         ({"count": "x"}, "at count: expected int, got 'x'"),
         ({"count": 0.5}, "at count: expected int, got '0.5'"),
         ({"count": [1, 2]}, "at count: expected int, got '[1, 2]'"),
+        ({"text": 3}, "at text: expected str, got '3' (what YAML takes for a number, a list, ... is "
+                      "text in quotes)"),
         ({"share": "x"}, "at share: expected float or null, got 'x'"),
         ({"share": "x" * 99}, f"at share: expected float or null, got '{'x' * 57}...'"),
         ({"inner": {"class_path": f"{__name__}.Inner", "init_args": {"width": "x"}}},
