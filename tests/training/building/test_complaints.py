@@ -40,8 +40,9 @@ def build(
         ({"count": "x"}, "at count: expected int, got 'x'"),
         ({"count": 0.5}, "at count: expected int, got '0.5'"),
         ({"count": [1, 2]}, "at count: expected int, got '[1, 2]'"),
-        ({"text": 3}, "at text: expected str, got '3' (what YAML takes for a number, a list, ... is "
-                      "text in quotes)"),
+        ({"text": 3},
+         "at text: expected str, got '3' (what YAML takes for a number, a list, ... is text in "
+         "quotes)"),
         ({"share": "x"}, "at share: expected float or null, got 'x'"),
         ({"share": "x" * 99}, f"at share: expected float or null, got '{'x' * 57}...'"),
         ({"inner": {"class_path": f"{__name__}.Inner", "init_args": {"width": "x"}}},
