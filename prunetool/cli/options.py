@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from prunetool.cli.completion import parameter_names
+
 CheckpointArgument = Annotated[
     Path,
     typer.Argument(
@@ -18,12 +20,18 @@ CheckpointArgument = Annotated[
 Include = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="GLOB", help="Only tensors whose name matches, such as 'encoder.*'. Repeatable."
+        metavar="GLOB",
+        help="Only tensors whose name matches, such as 'encoder.*'. Repeatable.",
+        autocompletion=parameter_names,
     ),
 ]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option(metavar="GLOB", help="No tensors whose name matches. Repeatable."),
+    typer.Option(
+        metavar="GLOB",
+        help="No tensors whose name matches. Repeatable.",
+        autocompletion=parameter_names,
+    ),
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Replace the output if it is there; never the input.")

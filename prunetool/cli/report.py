@@ -11,25 +11,12 @@ import typer
 from prunetool.cli.boundary import REQUIREMENT_NOT_MET
 from prunetool.cli.options import Exclude, Include, Quiet, Trust, compute_in_one_thread
 from prunetool.cli.output import Output
+from prunetool.cli.report_formats import Format, check_depth, show
 from prunetool.cli.working import working
 from prunetool.errors import OptionError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from prunetool.reports.compare import Comparison
     from prunetool.reports.requirements.gates import Failure
-    from prunetool.reports.statistics import Report
-
-
-class Format(enum.StrEnum):
-    """How to print a report."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    MARKDOWN = "markdown"
-    GITHUB = "github"
 
 
 class Sort(enum.StrEnum):
@@ -59,10 +46,19 @@ def _command(
         Path | None, typer.Argument(help="Another one, to compare the first with.")
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help="csv, markdown and github are not available yet.")
+        Format,
+        typer.Option(
+            "--format",
+            help="For people; for programs (json, csv); for a pull request; or for a step of "
+            "GitHub Actions: annotations, and its summary.",
+        ),
     ] = Format.TABLE,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report to a file.")
+    ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Add layers up by modules, N names deep: 1 for encoder."),
     ] = None,
     include: Include = None,
     exclude: Exclude = None,
@@ -91,7 +87,7 @@ def _command(
     from prunetool.reports.requirements.gates import failures
     from prunetool.reports.requirements.requirements import parse_requirement
 
-    _require_available(form)
+    check_depth(depth, compared=other is not None)
     requirements = [parse_requirement(text) for text in require or ()]
     if other is not None and requirements:
         raise OptionError("--require: goes with one checkpoint, got two; report on each by itself")
@@ -112,46 +108,8 @@ def _command(
         reports = [sort_layers(report, Order(sort)) for report in reports]
     unmet = failures(reports[0], requirements)
     to_show = reports[0] if len(reports) == 1 else compare(reports[0], reports[1])
-    _show(to_show, form, output, screen, [Path(it.source.path) for it in reports])
+    show(to_show, form, depth=depth, file=output, output=screen, failures=unmet)
     _exit_on(unmet)
-
-
-def _require_available(form: Format) -> None:
-    if form not in (Format.TABLE, Format.JSON):
-        raise OptionError(f"--format {form}: not available yet; use table or json")
-
-
-def _show(
-    subject: Report | Comparison,
-    form: Format,
-    file: Path | None,
-    output: Output,
-    inputs: list[Path],
-) -> None:
-    rendered = _table(subject) if form is Format.TABLE else _json(subject)
-    if file is not None:
-        from prunetool.reports.rendering.files import write_report
-
-        write_report(rendered, file, inputs=inputs)
-        output.note(f"wrote {file}")
-    elif isinstance(rendered, str):
-        output.line(rendered)
-    else:
-        output.result(rendered)
-
-
-def _table(subject: Report | Comparison) -> Table:
-    from prunetool.reports.compare import Comparison
-    from prunetool.reports.rendering.table import render_comparison, render_table
-
-    return render_comparison(subject) if isinstance(subject, Comparison) else render_table(subject)
-
-
-def _json(subject: Report | Comparison) -> str:
-    from prunetool.reports.compare import Comparison
-    from prunetool.reports.rendering.jsonform import comparison_to_json, to_json
-
-    return comparison_to_json(subject) if isinstance(subject, Comparison) else to_json(subject)
 
 
 def _exit_on(unmet: list[Failure]) -> None:

@@ -12,6 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
+from prunetool.cli import completion
+from prunetool.cli.completion import one_of, parameter_names
+
 _MODEL = "Model and data"
 _WHAT = "What to prune"
 _HOW = "How"
@@ -69,11 +72,23 @@ MasksFromZeros = Annotated[
 ]
 Include = Annotated[
     list[str] | None,
-    _option("--include", panel=_WHAT, text="Only parameters of these names.", metavar="GLOB"),
+    _option(
+        "--include",
+        panel=_WHAT,
+        text="Only parameters of these names.",
+        metavar="GLOB",
+        autocompletion=parameter_names,
+    ),
 ]
 Exclude = Annotated[
     list[str] | None,
-    _option("--exclude", panel=_WHAT, text="Not those of these names.", metavar="GLOB"),
+    _option(
+        "--exclude",
+        panel=_WHAT,
+        text="Not those of these names.",
+        metavar="GLOB",
+        autocompletion=parameter_names,
+    ),
 ]
 ParameterNames = Annotated[
     str | None,
@@ -100,6 +115,7 @@ Allocation = Annotated[
         panel=_WHAT,
         text="How the total is shared: global, uniform, erk or lamp.",
         default="as --global",
+        autocompletion=one_of(completion.ALLOCATIONS),
     ),
 ]
 MaxLayerSparsity = Annotated[
@@ -127,6 +143,7 @@ Criterion = Annotated[
         panel=_HOW,
         text="Which go first: magnitude, random, saliency or movement.",
         default="magnitude",
+        autocompletion=one_of(completion.CRITERIA),
     ),
 ]
 Pattern = Annotated[
@@ -136,6 +153,7 @@ Pattern = Annotated[
         panel=_HOW,
         text="What goes together: elements, channels (of --dim), or N:M such as 2:4.",
         default="elements",
+        autocompletion=one_of(completion.PATTERNS),
     ),
 ]
 PruningFn = Annotated[
@@ -145,6 +163,7 @@ PruningFn = Annotated[
         panel=_HOW,
         text="Both in one: l1_unstructured, random_unstructured, ln_structured, "
         "random_structured; or your BasePruningMethod.",
+        autocompletion=one_of(completion.FUNCTIONS),
     ),
 ]
 Dim = Annotated[
@@ -199,6 +218,7 @@ Schedule = Annotated[
         panel=_WHEN,
         text="one-shot, linear, cubic, exponential, or a function of the progress in [0, 1].",
         default="cubic; exponential in rounds",
+        autocompletion=one_of(completion.SCHEDULES),
     ),
 ]
 Start = Annotated[
@@ -260,6 +280,7 @@ Retrain = Annotated[
         "or goes on: finetune (schedulers off).",
         default="weights",
         metavar="weights|lr|finetune",
+        autocompletion=one_of(completion.RETRAIN),
     ),
 ]
 RewindStep = Annotated[
@@ -311,7 +332,11 @@ NumNodes = Annotated[
 Strategy = Annotated[
     str | None,
     _option(
-        "--strategy", panel=_TRAINER, text="ddp, fsdp2, ... over several --devices.", default="auto"
+        "--strategy",
+        panel=_TRAINER,
+        text="ddp, fsdp2, ... over several --devices.",
+        default="auto",
+        autocompletion=one_of(completion.STRATEGIES),
     ),
 ]
 Precision = Annotated[

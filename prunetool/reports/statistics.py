@@ -21,6 +21,14 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Macs:
+    """Multiply-accumulates of one forward pass: as it is, and without those that zeros save."""
+
+    dense: int
+    effective: int
+
+
+@dataclass(frozen=True)
 class Layer:
     """One parameter tensor.
 
@@ -33,6 +41,11 @@ class Layer:
             without any, the floating ones of two or more dimensions.
         pattern: of its zeros, see ``zeropatterns.py``.
         bytes: of its values, stored densely.
+        sparse_bytes: of its bits and values in a sparse export, or of its values, stored densely,
+            where that is less; see ``estimate_sparse_bytes`` for where a real one differs.
+        dead_channels: how many slices are all zero along dim 0, and along dim 1; ``()`` below two
+            dims.
+        macs: what it multiplies; None where that is not known or was not asked for.
     """
 
     name: str
@@ -43,6 +56,27 @@ class Layer:
     prunable: bool
     pattern: str | None
     bytes: int
+    sparse_bytes: int
+    dead_channels: tuple[int, ...]
+    macs: Macs | None = None
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What layers come to together.
+
+    Attributes:
+        layers: how many there are.
+        dead_channels: along any dim.
+        macs: of the layers of which they are known; None of none.
+    """
+
+    layers: int
+    count: Count
+    bytes: int
+    sparse_bytes: int
+    dead_channels: int
+    macs: Macs | None
 
 
 @dataclass(frozen=True)
@@ -75,6 +109,20 @@ class Report:
     def prunable(self) -> Count:
         """Of the pruned set."""
         return total_of(layer for layer in self.layers if layer.prunable)
+
+
+def sums_of(layers: Iterable[Layer]) -> Sums:
+    """Add layers up."""
+    all_ = list(layers)
+    macs = [layer.macs for layer in all_ if layer.macs is not None]
+    return Sums(
+        layers=len(all_),
+        count=total_of(all_),
+        bytes=sum(layer.bytes for layer in all_),
+        sparse_bytes=sum(layer.sparse_bytes for layer in all_),
+        dead_channels=sum(sum(layer.dead_channels) for layer in all_),
+        macs=Macs(sum(it.dense for it in macs), sum(it.effective for it in macs)) if macs else None,
+    )
 
 
 def total_of(layers: Iterable[Layer]) -> Count:

@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import ModelPruning
 
 from prunetool.errors import CheckpointError, OptionError
 from prunetool.reports import report_on
-from prunetool.reports.statistics import Count, Layer, Source
+from prunetool.reports.statistics import Count, Layer, Macs, Source, Sums, sums_of
 
 
 def test_a_prunetool_checkpoint(tmp_path):
@@ -18,9 +18,11 @@ def test_a_prunetool_checkpoint(tmp_path):
 
     assert report.source == Source(str(path), "lightning", "prunetool")
     assert report.layers == (
-        Layer("fc.weight", (2, 3), "float32", Count(6, 4), True, True, "elements", 24),
-        Layer("fc.bias", (2,), "float32", Count(2, 1), False, False, "elements", 8),
-        Layer("blocks[0].weight", (2, 2), "float32", Count(4, 0), False, False, None, 16),
+        Layer("fc.weight", (2, 3), "float32", Count(6, 4), True, True, "elements", 24, 24, (0, 1)),
+        Layer("fc.bias", (2,), "float32", Count(2, 1), False, False, "elements", 8, 8, ()),
+        Layer(
+            "blocks[0].weight", (2, 2), "float32", Count(4, 0), False, False, None, 16, 16, (0, 0)
+        ),
     )
     assert report.total == Count(12, 5)
     assert report.prunable == Count(6, 4)
@@ -89,6 +91,15 @@ def test_a_file_with_buffers_only(tmp_path):
 
     with pytest.raises(CheckpointError, match="found only buffers"):
         report_on(path)
+
+
+def test_layers_added_up():
+    one = Layer("a", (2, 3), "float32", Count(6, 4), True, True, "elements", 24, 9, (1, 1))
+    two = Layer("b", (2,), "float32", Count(2, 1), False, False, "elements", 8, 8, (), Macs(9, 3))
+
+    assert sums_of([one, two]) == Sums(2, Count(8, 5), 32, 17, 2, Macs(9, 3))
+    assert sums_of([one]).macs is None
+    assert sums_of([]) == Sums(0, Count(0, 0), 0, 0, 0, None)
 
 
 def test_nothing_of_no_parameters_is_sparse():

@@ -22,11 +22,14 @@ from torch import Tensor
 from prunetool.checkpoints.conversion import Conversion
 from prunetool.checkpoints.nonzeros import bits_of, count_nonzeros
 from prunetool.checkpoints.progress import Advance, unseen
-from prunetool.checkpoints.sparse.metadata import FREE_ZEROS, free_zeros, stored_names
+from prunetool.checkpoints.sparse.metadata import (
+    FREE_ZEROS,
+    NAMED_BYTES,
+    free_zeros,
+    stored_names,
+)
 from prunetool.checkpoints.sparse.patterns import Patterns
 from prunetool.pruning.bits import BITS_A_BYTE
-
-_NAMED = 200  # bytes that the header grows by where a tensor is stored as two
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def _cheapest(patterns: Patterns, conversion: Conversion, free: int) -> SparseLa
     """Return None where dense is cheapest; of equal ones the earlier in the list of layouts."""
 
     def cost(layout: SparseLayout) -> int:
-        return layout.stored * conversion.dtype.itemsize + layout.bits_bytes + _NAMED
+        return layout.stored * conversion.dtype.itemsize + layout.bits_bytes + NAMED_BYTES
 
     elements = conversion.tensor.elements
     possible = [

@@ -27,6 +27,7 @@ from prunetool.errors import CheckpointError
 VERSION = 1
 BITS = ".bits"
 VALUES = ".values"
+NAMED_BYTES = 200  # that the header grows by where a tensor is stored as two
 # Masks of slices can say of a few bytes that they are any number of zeros.
 FREE_ZEROS = 2**30  # zeros of one file that no stored bytes stand for
 _ZEROS_FOR_A_VALUE = 64  # a mask of slices may leave out as many for each value stored

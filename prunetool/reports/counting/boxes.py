@@ -15,6 +15,7 @@ from torch import Tensor
 Box = tuple[tuple[int, int], ...]  # of each dim the first slice, and behind the last one
 
 INPUT_DIM = 1
+FEWEST_DIMS_OF_A_MATRIX = 2
 GROUPS = (8, 4)  # how many neighbours along the input dimension may belong together
 # A dim this many pieces long is cut along its slices, so that none of them is in two boxes: there
 # may be more slices than fit into memory, and so nothing is to be remembered of each.

@@ -9,12 +9,12 @@ from pathlib import Path
 from prunetool.checkpoints.globs import choose
 from prunetool.checkpoints.progress import Advance, unseen
 from prunetool.checkpoints.reader import Checkpoint, open_checkpoint
+from prunetool.checkpoints.sparse.estimate import estimate_sparse_bytes
 from prunetool.checkpoints.tensors import NamedTensor
 from prunetool.errors import CheckpointError
+from prunetool.reports.counting.boxes import FEWEST_DIMS_OF_A_MATRIX
 from prunetool.reports.counting.zeros import find_zeros
 from prunetool.reports.statistics import Count, Layer, Report, Source
-
-_FEWEST_DIMS_OF_A_MATRIX = 2
 
 
 def report_on(
@@ -106,8 +106,14 @@ def _parameters(checkpoint: Checkpoint) -> dict[str, NamedTensor]:
 
 def _layer(tensor: NamedTensor, *, file_has_masks: bool, advance: Advance) -> Layer:
     zeros = find_zeros(tensor.flat, tensor.shape, advance=advance)
-    is_matrix = tensor.dtype.is_floating_point and len(tensor.shape) >= _FEWEST_DIMS_OF_A_MATRIX
+    is_matrix = tensor.dtype.is_floating_point and len(tensor.shape) >= FEWEST_DIMS_OF_A_MATRIX
     masked = bool(tensor.masks)
+    sparse_bytes = estimate_sparse_bytes(
+        tensor.shape,
+        itemsize=tensor.dtype.itemsize,
+        nonzeros=tensor.elements - zeros.count,
+        dead_channels=zeros.dead_channels,
+    )
     return Layer(
         name=tensor.name,
         shape=tuple(tensor.shape),
@@ -117,4 +123,6 @@ def _layer(tensor: NamedTensor, *, file_has_masks: bool, advance: Advance) -> La
         prunable=masked if file_has_masks else is_matrix,
         pattern=zeros.pattern,
         bytes=tensor.nbytes,
+        sparse_bytes=sparse_bytes,
+        dead_channels=zeros.dead_channels,
     )

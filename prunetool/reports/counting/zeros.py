@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from prunetool.checkpoints.progress import Advance, unseen
-from prunetool.reports.counting.boxes import box_shape, boxes, read_box
+from prunetool.reports.counting.boxes import FEWEST_DIMS_OF_A_MATRIX, box_shape, boxes, read_box
+from prunetool.reports.counting.deadchannels import DeadChannels
 from prunetool.reports.counting.zeropatterns import ZeroPattern
 
 # Elements that are counted at once: few, since each is looked at several times, best in a cache.
@@ -29,10 +30,18 @@ _BITS = {
 
 @dataclass(frozen=True)
 class Zeros:
-    """How many elements of a tensor are zero, and their pattern, see ``zeropatterns.py``."""
+    """What there is to know of the zeros of a tensor.
+
+    Attributes:
+        count: how many there are.
+        pattern: see ``zeropatterns.py``.
+        dead_channels: how many slices are all zero along dim 0, and along dim 1; ``()`` below two
+            dims.
+    """
 
     count: int
     pattern: str | None
+    dead_channels: tuple[int, ...]
 
 
 def find_zeros(
@@ -50,18 +59,20 @@ def find_zeros(
         piece: elements to hold at once.
     """
     if shape.numel() == 0:
-        return Zeros(0, None)
+        return Zeros(0, None, (0, 0) if len(shape) >= FEWEST_DIMS_OF_A_MATRIX else ())
     cut = box_shape(shape, piece)
-    pattern = ZeroPattern(shape, cut)
+    pattern, dead = ZeroPattern(shape, cut), DeadChannels(shape, cut)
     count = 0
     for box in boxes(shape, cut):
         values = read_box(flat, shape, box)
         countable = _countable(values)
-        kept = int(np.count_nonzero(countable.numpy()))
+        array = countable.numpy()
+        kept = int(np.count_nonzero(array))
         pattern.see(box, countable, kept)
+        dead.see(box, array, kept)
         count += values.numel() - kept
         advance(values.nbytes)
-    return Zeros(count, pattern.name())
+    return Zeros(count, pattern.name(), dead.counts())
 
 
 def _countable(values: Tensor) -> Tensor:

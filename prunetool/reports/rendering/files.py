@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 
 from prunetool.checkpoints.writing import NewFile, check_target, write_atomically
+from prunetool.errors import OutputError
 
 _UNLIMITED_WIDTH = 100_000
 
@@ -23,6 +24,22 @@ def write_report(report: RenderableType, target: Path, *, inputs: Sequence[Path]
         check_target(target, source=source, force=True)
     content = plain_text(report).encode()
     write_atomically(NewFile(target, lambda file: file.write(content)))
+
+
+def append_text(text: str, target: Path, *, what: str) -> None:
+    """Append to a file that others append to.
+
+    Args:
+        what: names the file.
+
+    Raises:
+        OutputError: if that is not possible.
+    """
+    try:
+        with target.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise OutputError(f"{what}: {target}: cannot be written: {error.strerror}") from error
 
 
 def plain_text(report: RenderableType) -> str:

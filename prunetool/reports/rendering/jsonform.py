@@ -8,21 +8,27 @@ from dataclasses import asdict
 from typing import Any
 
 from prunetool.reports.compare import Comparison, Row
-from prunetool.reports.statistics import Count, Layer, Report
+from prunetool.reports.grouping import Group, group_by_module
+from prunetool.reports.statistics import Count, Layer, Macs, Report, Sums, sums_of
 
 _SCHEMA = 1
 
 
-def to_json(report: Report) -> str:
-    """Write a report as JSON, schema 1, without a newline at the end."""
-    return _text(
-        {
-            "schema": _SCHEMA,
-            "source": asdict(report.source),
-            "total": _count(report.total) | {"prunable": _count(report.prunable)},
-            "layers": [_layer(layer) for layer in report.layers],
-        }
-    )
+def to_json(report: Report, *, depth: int | None = None) -> str:
+    """Write a report as JSON, schema 1, without a newline at the end.
+
+    Args:
+        depth: of the modules to add layers up by, under ``groups``; None for none.
+    """
+    content = {
+        "schema": _SCHEMA,
+        "source": asdict(report.source),
+        "total": _total(report),
+        "layers": [_layer(layer) for layer in report.layers],
+    }
+    if depth is not None:
+        content["groups"] = [_group(it) for it in group_by_module(report, depth)]
+    return _text(content)
 
 
 def comparison_to_json(comparison: Comparison) -> str:
@@ -35,6 +41,37 @@ def comparison_to_json(comparison: Comparison) -> str:
             "layers": [{"name": row.name, **_row(row)} for row in comparison.rows],
         }
     )
+
+
+def _total(report: Report) -> dict[str, Any]:
+    pruned = sums_of(layer for layer in report.layers if layer.prunable)
+    return _sums(sums_of(report.layers), pruned)
+
+
+def _group(group: Group) -> dict[str, Any]:
+    of = {"name": group.name, "layers": group.all_layers.layers}
+    return of | _sums(group.all_layers, group.prunable)
+
+
+def _sums(whole: Sums, pruned: Sums) -> dict[str, Any]:
+    prunable = _count(pruned.count) | _sizes(pruned)
+    return _count(whole.count) | {"prunable": prunable} | _sizes(whole)
+
+
+def _sizes(sums: Sums) -> dict[str, Any]:
+    return {
+        "bytes": sums.bytes,
+        "sparse_bytes": sums.sparse_bytes,
+        "dead_channels": sums.dead_channels,
+        **_macs(sums.macs),
+    }
+
+
+def _macs(macs: Macs | None) -> dict[str, int | None]:
+    return {
+        "macs": None if macs is None else macs.dense,
+        "effective_macs": None if macs is None else macs.effective,
+    }
 
 
 def _row(row: Row) -> dict[str, Any]:
@@ -55,6 +92,10 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "masked": layer.masked,
         "pattern": layer.pattern,
         "bytes": layer.bytes,
+        "sparse_bytes": layer.sparse_bytes,
+        "dead_channels": list(layer.dead_channels) or None,
+        "prunable": layer.prunable,
+        **_macs(layer.macs),
     }
 
 

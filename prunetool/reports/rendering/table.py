@@ -2,88 +2,27 @@
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
-
-from prunetool.reports.compare import Comparison, Row
-from prunetool.reports.statistics import Count, Layer, Report
-
-_NOTHING = "-"
+from prunetool.reports.compare import Comparison
+from prunetool.reports.rendering.drawing import Drawing
+from prunetool.reports.rendering.grids import comparison_grid, report_grid
+from prunetool.reports.statistics import Report
 
 
-def render_table(report: Report) -> Table:
+def render_table(report: Report, *, depth: int | None = None) -> Drawing:
     """Show every layer of a report, then the totals over the pruned set and the whole model.
 
     Layers of the pruned set that have a mask are marked in the column ``mask``.
+
+    Args:
+        depth: show the modules down to it instead of layers.
     """
-    table = _table(("shape", "left"), ("parameters", "right"), ("zeros", "right"))
-    table.add_column("sparsity", justify="right", no_wrap=True)
-    table.add_column("pattern", no_wrap=True)
-    table.add_column("mask", no_wrap=True)
-    for layer in report.layers:
-        table.add_row(*_layer_cells(layer))
-    table.add_section()
-    for label, tensors, count in _totals(report):
-        of = f"{tensors} tensor" if tensors == 1 else f"{tensors} tensors"
-        table.add_row(Text(label), of, *_count_cells(count), "", "")
-    return table
+    return Drawing(
+        lambda human, ascii_only: report_grid(
+            report, depth=depth, human=human, ascii_only=ascii_only
+        )
+    )
 
 
-def render_comparison(comparison: Comparison) -> Table:
+def render_comparison(comparison: Comparison) -> Drawing:
     """Show the sparsity of every layer in two reports and the difference, then the totals."""
-    table = _table(("parameters", "right"), ("first", "right"), ("second", "right"))
-    table.add_column("difference", justify="right", no_wrap=True)
-    for row in comparison.rows:
-        table.add_row(*_comparison_cells(row))
-    table.add_section()
-    for row in (comparison.pruned_set, comparison.whole):
-        table.add_row(*_comparison_cells(row))
-    return table
-
-
-def _table(*columns: tuple[str, str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    # The only column that may be folded: the others are short, and read wrongly in two lines.
-    table.add_column("layer", overflow="fold", min_width=12)
-    for name, justify in columns:
-        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
-    return table
-
-
-def _totals(report: Report) -> list[tuple[str, int, Count]]:
-    whole = "whole model" if report.complete else "all selected"
-    pruned = sum(layer.prunable for layer in report.layers)
-    return [
-        ("pruned set", pruned, report.prunable),
-        (whole, len(report.layers), report.total),
-    ]
-
-
-def _layer_cells(layer: Layer) -> tuple[Text | str, ...]:
-    return (
-        Text(layer.name),
-        "x".join(str(size) for size in layer.shape) or "scalar",
-        *_count_cells(layer.count),
-        layer.pattern or _NOTHING,
-        "yes" if layer.masked else "",
-    )
-
-
-def _count_cells(count: Count) -> tuple[str, str, str]:
-    return str(count.parameters), str(count.zeros), _percent(count.sparsity)
-
-
-def _comparison_cells(row: Row) -> tuple[Text | str, ...]:
-    sizes = dict.fromkeys(str(it.parameters) for it in (row.first, row.second) if it is not None)
-    difference = _NOTHING if row.difference is None else f"{100 * row.difference:+.2f} %"
-    return (
-        Text(row.name),
-        "/".join(sizes),
-        *(_NOTHING if it is None else _percent(it.sparsity) for it in (row.first, row.second)),
-        difference,
-    )
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f} %"
+    return Drawing(lambda human, ascii_only: comparison_grid(comparison))

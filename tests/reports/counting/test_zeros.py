@@ -24,7 +24,7 @@ def test_both_zeros_of_a_float_and_nothing_else(dtype):
     numbers = [0.0, -0.0, smallest, -smallest, math.nan, -math.nan, 1.0]
     values = torch.tensor(numbers, dtype=torch.float64).to(dtype)
 
-    assert zeros_of(values) == Zeros(2, "elements")
+    assert zeros_of(values) == Zeros(2, "elements", ())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
@@ -39,7 +39,7 @@ def test_what_is_too_small_to_be_normal_is_not_zero(dtype):
     "dtype", [torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]
 )
 def test_integers(dtype):
-    assert zeros_of(torch.tensor([[1, 0, 0], [1, 1, 1]]).to(dtype)) == Zeros(2, "elements")
+    assert zeros_of(torch.tensor([[1, 0, 0], [1, 1, 1]]).to(dtype)) == Zeros(2, "elements", (0, 0))
 
 
 def test_the_least_integer_is_not_zero():
@@ -51,7 +51,7 @@ def test_complex_numbers():
 
 
 def test_no_elements():
-    assert zeros_of(torch.empty(3, 0)) == Zeros(0, None)
+    assert zeros_of(torch.empty(3, 0)) == Zeros(0, None, (0, 0))
 
 
 def test_each_element_is_read_once_and_in_pieces():
@@ -65,6 +65,6 @@ def test_each_element_is_read_once_and_in_pieces():
 
     found = find_zeros(flat, values.shape, advance=told.append, piece=300)
 
-    assert found == Zeros(10, "channels:0")
+    assert found == Zeros(10, "channels:0", (1, 0))
     assert read == [(0, 300), (300, 600), (600, 900), (900, 1000)]
     assert told == [600, 600, 600, 200]

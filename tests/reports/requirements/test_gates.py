@@ -9,7 +9,9 @@ from prunetool.reports.statistics import Count, Layer, Report, Source
 
 
 def layer(name, zeros, *, of=10, prunable=True, pattern="elements"):
-    return Layer(name, (of,), "float32", Count(of, zeros), prunable, prunable, pattern, 4 * of)
+    size = 4 * of
+    count = Count(of, zeros)
+    return Layer(name, (of,), "float32", count, prunable, prunable, pattern, size, size, ())
 
 
 REPORT = Report(

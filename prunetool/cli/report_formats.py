@@ -1,0 +1,142 @@
+"""``--format`` of ``prunetool report``: what each is, and who renders it."""
+
+from __future__ import annotations
+
+import enum
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prunetool.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from prunetool.cli.output import Output
+    from prunetool.reports.compare import Comparison
+    from prunetool.reports.statistics import Report
+
+
+class Format(enum.StrEnum):
+    """How to print a report."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    GITHUB = "github"
+
+
+def render(subject: Report | Comparison, form: Format, *, depth: int | None) -> RenderableType:
+    """Render a report or a comparison; text, but for the table, which depends on where it goes."""
+    match form:
+        case Format.TABLE | Format.GITHUB:
+            return _table(subject, depth)
+        case Format.JSON:
+            return _json(subject, depth)
+        case Format.CSV:
+            return _csv(subject, depth)
+        case Format.MARKDOWN:
+            return _markdown(subject, depth)
+    raise AssertionError(form)
+
+
+def show(
+    subject: Report | Comparison,
+    form: Format,
+    *,
+    depth: int | None,
+    file: Path | None,
+    output: Output,
+    failures: Sequence[object],
+) -> None:
+    """Print a report, or write it to ``file``; for GitHub, its summary and annotations too."""
+    rendered = render(subject, form, depth=depth)
+    if file is not None:
+        from prunetool.reports.rendering.files import write_report
+
+        write_report(rendered, file, inputs=_inputs(subject))
+        output.note(f"wrote {file}")
+    elif form is Format.GITHUB:
+        from prunetool.reports.rendering.files import plain_text
+        from prunetool.reports.rendering.github import quoted
+
+        output.line(quoted(plain_text(rendered)))
+    elif isinstance(rendered, str):
+        output.line(rendered.rstrip("\n"))
+    else:
+        output.result(rendered)
+    if form is Format.GITHUB:
+        _annotate(subject, depth, output, failures)
+
+
+def _annotate(
+    subject: Report | Comparison, depth: int | None, output: Output, failures: Sequence[object]
+) -> None:
+    from prunetool.reports.rendering.files import append_text
+    from prunetool.reports.rendering.github import error_commands
+
+    for line in error_commands([str(it) for it in failures]):
+        output.line(line)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        append_text(_markdown(subject, depth), Path(summary), what="GITHUB_STEP_SUMMARY")
+
+
+def check_depth(depth: int | None, *, compared: bool) -> None:
+    """Refuse ``--depth`` where it means nothing.
+
+    Raises:
+        OptionError: with what to do instead.
+    """
+    if depth is not None and depth < 1:
+        raise OptionError(f"--depth {depth}: expected at least 1, the outermost modules")
+    if depth is not None and compared:
+        raise OptionError("--depth: goes with one checkpoint, got two; report on each by itself")
+
+
+def _inputs(subject: Report | Comparison) -> list[Path]:
+    from prunetool.reports.compare import Comparison
+
+    reports = subject.reports if isinstance(subject, Comparison) else (subject,)
+    return [Path(it.source.path) for it in reports]
+
+
+def _table(subject: Report | Comparison, depth: int | None) -> RenderableType:
+    from prunetool.reports.compare import Comparison
+    from prunetool.reports.rendering.table import render_comparison, render_table
+
+    if isinstance(subject, Comparison):
+        return render_comparison(subject)
+    return render_table(subject, depth=depth)
+
+
+def _json(subject: Report | Comparison, depth: int | None) -> str:
+    from prunetool.reports.compare import Comparison
+    from prunetool.reports.rendering.jsonform import comparison_to_json, to_json
+
+    if isinstance(subject, Comparison):
+        return comparison_to_json(subject)
+    return to_json(subject, depth=depth)
+
+
+def _csv(subject: Report | Comparison, depth: int | None) -> str:
+    from prunetool.reports.compare import Comparison
+    from prunetool.reports.rendering.csvform import comparison_to_csv, to_csv
+
+    if isinstance(subject, Comparison):
+        return comparison_to_csv(subject)
+    return to_csv(subject, depth=depth)
+
+
+def _markdown(subject: Report | Comparison, depth: int | None) -> str:
+    from prunetool.reports.compare import Comparison
+    from prunetool.reports.rendering.grids import comparison_grid, report_grid
+    from prunetool.reports.rendering.markdown import to_markdown
+
+    title = " → ".join(path.name for path in _inputs(subject))
+    if isinstance(subject, Comparison):
+        return to_markdown(comparison_grid(subject), title=title)
+    return to_markdown(report_grid(subject, depth=depth), title=title)
