@@ -58,7 +58,7 @@ class ModelPruning(PruningHooks):
         pruning_dim: the dimension that counts channels, for the structured methods.
         pruning_norm: the norm of a channel for ``ln_structured``: a number, ``"inf"``, ``"fro"``
             or ``"nuc"``.
-        verbose: 1 logs the sparsity at each event, 2 that of each tensor too.
+        verbose: 1 logs the sparsity at each event, 2 that of each tensor too, also to the loggers.
         prune_on_train_epoch_end: events come at the end of a training epoch; otherwise at the end
             of each validation.
         sparsity: the fraction, in [0, 1), of all target elements that is pruned in the end, to
@@ -97,6 +97,12 @@ class ModelPruning(PruningHooks):
         plan_lines: the plan in words, once training has started.
         planned_events: (moment, "epoch" or "step", sparsity) of each event to come, once training
             has started; empty where that is open.
+        figures: what is logged at each event and at the end of each epoch, by name: ``sparsity``
+            (the pruned share of the targets), ``pruned_elements``, ``sparsity_target`` where a
+            ``sparsity`` was asked for, and ``sparsity/LAYER`` with ``verbose=2``. They go to every
+            logger of the trainer and into ``trainer.callback_metrics``, so that
+            ``ModelCheckpoint`` and ``EarlyStopping`` can monitor them. Several pruning callbacks
+            of a trainer number theirs (``sparsity_1``) beside the ``sparsity`` of all targets.
 
     Raises:
         MisconfigurationException: if ``parameter_names`` holds another name than weight and bias;

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,6 +18,8 @@ from prunetool.cli.output import Output
 from prunetool.training.processes.ranks import is_main
 
 if TYPE_CHECKING:
+    from prunetool.reports.statistics import Report
+    from prunetool.training.options.options import TrainOptions
     from prunetool.training.outcome import Outcome
 
 # What follows --lottery-ticket is its value only if it can be nothing else: no target looks so.
@@ -100,6 +105,8 @@ def train(  # one parameter an option: this is the whole interface, in the order
     print_config: option.PrintConfig = False,
     monitor: option.Monitor = None,
     force: option.Force = False,
+    logger: option.Logger = None,
+    form: option.Form = option.TrainFormat.TABLE,
     verbose: option.Verbose = 0,
     quiet: option.Quiet = False,
 ) -> None:
@@ -112,10 +119,15 @@ def train(  # one parameter an option: this is the whole interface, in the order
     if typed.pop("print_config"):
         _print_config(typed, out)
         return
-    outcome = _run(typed, out)
+    with _stdout_for_the_document(form):
+        outcome, options = _run(typed, out)
     if not is_main():
         return  # another process of the run shows it
-    _show(outcome, out)
+    match form:
+        case option.TrainFormat.TABLE:
+            _show(outcome, out)
+        case option.TrainFormat.JSON:
+            _print_document(outcome, options, out)
     if outcome.is_short:
         typer.echo(
             f"the sparsity asked for was not reached: {outcome.pruned} of {outcome.planned} "
@@ -125,7 +137,17 @@ def train(  # one parameter an option: this is the whole interface, in the order
         raise typer.Exit(REQUIREMENT_NOT_MET)
 
 
-def _run(typed: dict[str, Any], out: Output) -> Outcome:
+@contextmanager
+def _stdout_for_the_document(form: option.TrainFormat) -> Iterator[None]:
+    """Let what the user's code prints go to stderr, where a program reads stdout."""
+    if form is option.TrainFormat.TABLE:
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+def _run(typed: dict[str, Any], out: Output) -> tuple[Outcome, TrainOptions]:
     from prunetool.training.options.command_line import options_from, place_from
     from prunetool.training.processes.interrupts import Terminated
     from prunetool.training.run import Manners, train
@@ -141,7 +163,7 @@ def _run(typed: dict[str, Any], out: Output) -> Outcome:
         verbose=typed.get("verbose", 0),
     )
     try:
-        return train(options, place, manners)
+        return train(options, place, manners), options
     except Terminated:
         raise typer.Exit(TERMINATED) from None
     except KeyboardInterrupt:  # where the run stands has been said
@@ -160,13 +182,28 @@ def _print_config(typed: dict[str, Any], out: Output) -> None:
     out.line(text.rstrip())
 
 
-def _show(outcome: Outcome, out: Output) -> None:
+def _write_report(outcome: Outcome) -> tuple[Report, str]:
     from prunetool.checkpoints.writing import write_text
-    from prunetool.reports import render_table, report_on, to_json
+    from prunetool.reports import report_on, to_json
+
+    report = report_on(outcome.folder.last)
+    text = to_json(report)
+    write_text(outcome.folder.report, text)
+    return report, text
+
+
+def _print_document(outcome: Outcome, options: TrainOptions, out: Output) -> None:
+    from prunetool.cli.train_json import outcome_to_json
+
+    _, text = _write_report(outcome)
+    out.line(outcome_to_json(outcome, seed=options.seed, report=text))
+
+
+def _show(outcome: Outcome, out: Output) -> None:
+    from prunetool.reports import render_table
 
     last = outcome.folder.last
-    report = report_on(last)
-    write_text(outcome.folder.report, to_json(report))
+    report, _ = _write_report(outcome)
     _show_course(outcome, out)
     out.result(render_table(report))
     out.line(outcome.line)

@@ -6,6 +6,7 @@ file can give it instead.
 
 from __future__ import annotations
 
+import enum
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,13 @@ _WHEN = "How much and when"
 _TICKETS = "Lottery tickets"
 _TRAINER = "Trainer"
 _RUN = "Run"
+
+
+class TrainFormat(enum.StrEnum):
+    """How to print what a training came to."""
+
+    TABLE = "table"
+    JSON = "json"
 
 
 def _option(*names: str, panel: str, text: str, default: str = "", **more: Any) -> Any:
@@ -391,6 +399,24 @@ Monitor = Annotated[
     ),
 ]
 Force = Annotated[bool, _option("--force", panel=_RUN, text="Replace the run in --output.")]
+Logger = Annotated[
+    str | None,
+    _option(
+        "--logger",
+        panel=_RUN,
+        text="Log to the run folder's logs: csv, tensorboard or none.",
+        default="none",
+    ),
+]
+Form = Annotated[
+    TrainFormat,
+    _option(
+        "--format",
+        panel=_RUN,
+        text="Of what is printed in the end: table, or one JSON document and nothing else.",
+        default="table",
+    ),
+]
 Verbose = Annotated[
     int,
     typer.Option(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from prunetool.fit import saved
 from prunetool.fit.choice import choose_sites, choose_targets, in_order_of
 from prunetool.fit.clock import Clock, Hook, length_of
+from prunetool.fit.figures import Board, figures_of
 from prunetool.fit.interference import may_change_gradients
 from prunetool.fit.plan import announce, describe
 from prunetool.fit.pruner import Pruner
@@ -50,6 +51,7 @@ class PruningHooks(Callback):
         self.initial_masks: dict[str, Tensor] = {}
         self.plan_lines: list[str] = []
         self.planned_events: list[tuple[int, str, float]] = []
+        self.figures: dict[str, float] = {}
         self._settings = settings
         self._clock = clock
         self._parameters_to_prune: Sequence[Site | str] = settings.requested
@@ -57,6 +59,8 @@ class PruningHooks(Callback):
         self._session: Session | None = None
         self._pruner: Pruner | None = None
         self._handles: list[RemovableHandle] = []
+        self._board = Board()
+        self._has_pruned = False  # since figures were last logged
 
     @abstractmethod
     def filter_parameters_to_prune(self, parameters_to_prune: Sequence[Site]) -> Sequence[Site]:
@@ -155,6 +159,8 @@ class PruningHooks(Callback):
             raise MisconfigurationException(str(error)) from None
         self.planned_events = plan.curve
         self.plan_lines = announce(plan)
+        if self._is_last(trainer):
+            self._board.begin(trainer, self._share_figures(trainer))
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Zero the gradients of pruned elements: after AMP has unscaled, before clipping."""
@@ -182,6 +188,7 @@ class PruningHooks(Callback):
         """Keep the early weights at their step; events in steps, or before validation."""
         self._in_a_fit().ticket.keep_early(trainer)
         self._run_pruning(trainer, Hook.BATCH_END)
+        self._log_events(trainer, Hook.BATCH_END)
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         """Metrics of a fit belong to the pruned weights, whatever has changed them."""
@@ -193,12 +200,14 @@ class PruningHooks(Callback):
         """Events at the end of a validation within a fit: `trainer.validate` only looks."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self._run_pruning(trainer, Hook.VALIDATION_END)
+            self._log_events(trainer, Hook.VALIDATION_END)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Events at the end of an epoch."""
         if session := self._led(trainer):
             session.settle()
         self._run_pruning(trainer, Hook.EPOCH_END)
+        self._log_events(trainer, Hook.EPOCH_END)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Make averaged weights obey before they replace the model's."""
@@ -256,8 +265,32 @@ class PruningHooks(Callback):
             return
         self.apply_pruning(amount)
         self._in_a_fit().record(trainer)
+        self._has_pruned = True
         if self._in_a_fit().ticket.resets_after(trainer):
             self.apply_lottery_ticket_hypothesis()
+
+    def _log_events(self, trainer: Any, hook: Hook) -> None:
+        """Log the figures after events, and at the end of every epoch: all siblings' at once."""
+        if not self._is_last(trainer):
+            return
+        siblings = self._siblings(trainer)
+        event = any(sibling._has_pruned for sibling in siblings)
+        if not event and hook is not Hook.EPOCH_END:
+            return
+        self._board.update(trainer, hook, self._share_figures(trainer), event=event)
+        for sibling in siblings:
+            sibling._has_pruned = False
+
+    def _share_figures(self, trainer: Any) -> dict[str, float]:
+        siblings = self._siblings(trainer)
+        figures = figures_of([sibling._in_a_fit() for sibling in siblings])
+        for sibling in siblings:
+            sibling.figures = figures
+        return figures
+
+    def _is_last(self, trainer: Any) -> bool:
+        """Whether the events of a hook are over when this callback's are."""
+        return self._siblings(trainer)[-1] is self
 
     def _sites(self, pl_module: Any) -> Sequence[Site]:
         settings = self._settings

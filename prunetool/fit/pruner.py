@@ -229,6 +229,7 @@ class Pruner:
             "generator": self._generator.get_state(),
             "gathered": self._gathered.state(),
             "history": as_rows(self.history),
+            "target": self.current_target,
         }
 
     def load(self, state: Mapping[str, Any], early: Mapping[str, torch.Tensor]) -> None:
@@ -236,4 +237,6 @@ class Pruner:
         self._generator.set_state(state["generator"].cpu())
         self._gathered.load(state.get("gathered", {}), self.targets)
         self.history = from_rows(state.get("history", []))
+        planned = self.history[-1].planned if self.history else None
+        self.current_target = state.get("target", planned)
         self.ticket.load(early)

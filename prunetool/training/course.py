@@ -20,12 +20,14 @@ from prunetool.training.options.options import TrainOptions
 from prunetool.training.options.pruning_options import checked
 from prunetool.training.processes.crew import Crew
 from prunetool.training.processes.interrupts import StopRequest
+from prunetool.training.processes.ranks import is_main
 from prunetool.training.processes.sharing import Sharing
 from prunetool.training.progress import ProgressCallback
 from prunetool.training.recording.checkpoint_files import keep_as
 from prunetool.training.recording.checkpointing import STATE_KEY, run_checkpoint
 from prunetool.training.recording.disk import on_disk
 from prunetool.training.recording.epoch_record import Listener
+from prunetool.training.recording.loggers import logger_for
 from prunetool.training.recording.monitor import BestSoFar
 from prunetool.training.recording.recording import Recording
 from prunetool.training.recording.replacing import Replacing
@@ -141,7 +143,11 @@ class Course:
     def _fit(self, entry: Entry, *, resumed: bool) -> tuple[Any, bool]:
         first = self.book.number == 1
         progress = ProgressCallback(
-            self.pruning, quiet=self.quiet, rounds=self.rounds.count, number=self.book.number
+            self.pruning,
+            quiet=self.quiet,
+            rounds=self.rounds.count,
+            number=self.book.number,
+            target=self.options.sparsity,
         )
         recorder = run_checkpoint(self.model.tree, self._recording(entry, progress, resumed))
         own = self.first_only if first and not resumed else ()
@@ -151,6 +157,7 @@ class Course:
             self.options,
             callbacks=[sharing, *own, self.pruning, progress, recorder],
             root=self.folder.path,
+            logger=self._logger(entry, resumed),
         )
         self.crew.join(trainer)
         with warnings.catch_warnings():  # an entry may silence some
@@ -158,6 +165,21 @@ class Course:
         # They are in the masks now, and must not come back after masks are shuffled.
         self.pruning.initial_masks = {}
         return trainer, recorder.has_saved
+
+    def _logger(self, entry: Entry, resumed: bool) -> Any:
+        """Build the logger of a round: it writes before training starts."""
+        if self.options.logger == "none":
+            return False
+        goes_on = resumed and not self.is_new
+        if self.is_new and self.book.number == 1 and is_main():
+            self.replacing.begin()
+        return logger_for(
+            self.model.tree,
+            self.options.logger,
+            self.folder,
+            round_=self.book.number if self.rounds.count > 1 else None,
+            resumed=entry.checkpoint if goes_on else None,
+        )
 
     def _recording(self, entry: Entry, progress: ProgressCallback, resumed: bool) -> Recording:
         first = self.book.number == 1

@@ -29,6 +29,8 @@ _RANK = re.compile(r"\[rank: \d+\] ")
 _WARNING_NOISE = (
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated",
     r"Starting from v1\.9\.0, `tensorboardX` has been removed",
+    # Of --logger csv: what there was of an earlier log stands aside by then.
+    r"Experiment logs directory .* exists and is not empty",
 )
 
 

@@ -22,10 +22,20 @@ class ProgressCallback(Callback):
         quiet: show nothing.
         rounds: how many trainings there are.
         number: which of them this is, from 1.
+        target: the sparsity asked for; None where that is open.
     """
 
-    def __init__(self, pruning: Any, *, quiet: bool, rounds: int = 1, number: int = 1) -> None:
+    def __init__(
+        self,
+        pruning: Any,
+        *,
+        quiet: bool,
+        rounds: int = 1,
+        number: int = 1,
+        target: float | None = None,
+    ) -> None:
         self._pruning = pruning
+        self._target = target
         self._rounds, self._number = rounds, number
         self._quiet = quiet
         self._console = Console(stderr=True, markup=False, emoji=False, highlight=False)
@@ -37,7 +47,7 @@ class ProgressCallback(Callback):
         """Print a finished epoch's line, above the live line if there is one."""
         if self._quiet:
             return
-        line = epoch_line(record, epochs=self._epochs, rounds=self._rounds)
+        line = epoch_line(record, epochs=self._epochs, rounds=self._rounds, target=self._target)
         console = self._progress.console if self._progress is not None else self._console
         # On a terminal a long line is folded between words; elsewhere it stays one line.
         console.print(Text(line), soft_wrap=not console.is_terminal)
@@ -88,11 +98,14 @@ class ProgressCallback(Callback):
             completed=completed,
             description=_round_of(self._number, self._rounds)
             + _epoch_of(trainer.current_epoch + 1, self._epochs),
-            values=_values(_numbers(trainer.progress_bar_metrics), self._sparsity()),
+            values=_values(self._numbers(trainer), self._pruning.achieved_sparsity, self._target),
         )
 
-    def _sparsity(self) -> float:
-        return float(self._pruning.achieved_sparsity)
+    def _numbers(self, trainer: Any) -> dict[str, float]:
+        """What the model shows; the sparsity is shown already, and the version of a run never."""
+        hidden = {"v_num", *self._pruning.figures}
+        shown = trainer.progress_bar_metrics.items()
+        return {name: float(value) for name, value in shown if name not in hidden}
 
     def _close(self) -> None:
         if self._progress is not None:
@@ -100,16 +113,19 @@ class ProgressCallback(Callback):
             self._progress = None
 
 
-def epoch_line(record: EpochRecord, *, epochs: int | None, rounds: int = 1) -> str:
-    """Put an epoch into a line: ``epoch 3/10  step 270  val_acc 0.9611  sparsity 0.7875``.
+def epoch_line(
+    record: EpochRecord, *, epochs: int | None, rounds: int = 1, target: float | None = None
+) -> str:
+    """Put an epoch into a line: ``epoch 3/10  step 270  loss 0.1  sparsity 0.7875 of 0.9000``.
 
     Args:
         record: the epoch.
         epochs: how many there will be, or None where steps decide.
         rounds: how many trainings there are; if several, the line begins with ``round 2/5``.
+        target: the sparsity asked for; None, or 0, where there is nothing to reach.
     """
     head = f"{_round_of(record.round, rounds)}{_epoch_of(record.epoch, epochs)}  step {record.step}"
-    return f"{head}  {_values(record.metrics, record.sparsity)}"
+    return f"{head}  {_values(record.metrics, record.sparsity, target)}"
 
 
 def _round_of(number: int, rounds: int) -> str:
@@ -120,20 +136,17 @@ def _epoch_of(epoch: int, epochs: int | None) -> str:
     return f"epoch {epoch}/{epochs}" if epochs else f"epoch {epoch}"
 
 
-def _values(metrics: dict[str, float], sparsity: float) -> str:
+def _values(metrics: dict[str, float], sparsity: float, target: float | None) -> str:
     names = [name for name in metrics if not _is_repeat(name, metrics)]
     shown = [f"{name} {metrics[name]:.4g}" for name in names[:_METRICS_SHOWN]]
-    return "  ".join([*shown, f"sparsity {sparsity:.4f}"])
+    of = f" of {target:.4f}" if target else ""
+    return "  ".join([*shown, f"sparsity {sparsity:.4f}{of}"])
 
 
 def _is_repeat(name: str, metrics: dict[str, float]) -> bool:
     """Lightning logs ``loss_step`` and ``loss`` beside ``loss_epoch``: one of them is enough."""
     stem = name.removesuffix("_step").removesuffix("_epoch")
     return stem != name and stem in metrics
-
-
-def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items() if name != "v_num"}
 
 
 def _finite(batches: float) -> float | None:

@@ -34,6 +34,7 @@ from prunetool.training.processes.interrupts import Terminated, interruptible
 from prunetool.training.processes.ranks import is_main
 from prunetool.training.recording.events_file import write_events
 from prunetool.training.recording.leftovers import drop_half_written_texts
+from prunetool.training.recording.loggers import require_logger
 from prunetool.training.recording.metrics_file import MetricsFile
 from prunetool.training.recording.monitor import BestSoFar, Monitor, parse_monitor
 from prunetool.training.recording.replacing import Replacing
@@ -99,6 +100,7 @@ def train(options: TrainOptions, place: Place, manners: Manners) -> Outcome:
     only = partial(
         useful_messages_only, quiet=manners.quiet, verbose=manners.verbose, silent=not is_main()
     )
+    require_logger(options.logger)
     with only():
         make_importable(options.app_dir)
         source = resolve_target(options.target, model=options.model, app_dir=options.app_dir)

@@ -320,7 +320,7 @@ def test_plain_lines_where_there_is_no_terminal(train):
     row = metrics()[0]
     assert epoch == (
         f"epoch 1/1  step 4  val_loss {float(row['val_loss']):.4g}  "
-        f"train_loss {float(row['train_loss']):.4g}  sparsity 0.5000"
+        f"train_loss {float(row['train_loss']):.4g}  sparsity 0.5000 of 0.5000"
     )
     assert not [line for line in lines if "available" in line or "Tip" in line]
     assert any("`max_epochs=1` reached" in line for line in lines)

@@ -10,6 +10,8 @@ def test_a_line_an_epoch():
         "epoch 3/10  step 270  train_loss 0.1234  val_acc 0.9611  sparsity 0.7875"
     )
     assert epoch_line(record, epochs=None).startswith("epoch 3  step 270  ")
+    assert epoch_line(record, epochs=10, target=0.9).endswith("  sparsity 0.7875 of 0.9000")
+    assert epoch_line(record, epochs=10, target=0).endswith("  sparsity 0.7875")
 
 
 def test_a_round_is_said():

@@ -32,7 +32,7 @@ _LIBRARIES = frozenset(
 
 
 def build_trainer(
-    tree: Tree, options: TrainOptions, *, callbacks: Sequence[Any], root: Path
+    tree: Tree, options: TrainOptions, *, callbacks: Sequence[Any], root: Path, logger: Any = False
 ) -> Any:
     """Build the Trainer of the model's Lightning.
 
@@ -42,6 +42,7 @@ def build_trainer(
         callbacks: the run's own, of which the last saves its checkpoints; those of a config file
             come before that one, and the model's configure_callbacks adds to them.
         root: where loggers write, if ``--trainer logger=true`` asks for one.
+        logger: that of ``--logger``; False for none.
 
     Raises:
         OptionError: for an unknown argument or a value that the Trainer refuses.
@@ -52,7 +53,7 @@ def build_trainer(
     arguments = {
         "enable_progress_bar": False,
         "enable_model_summary": False,
-        "logger": False,
+        "logger": logger,
         "default_root_dir": str(root),
         **given,
         **{name: getattr(options, name) for name in _OWN_OPTIONS},

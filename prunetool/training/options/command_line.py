@@ -19,7 +19,7 @@ from prunetool.training.run import Place
 _PAIRS = ("model_arg", "data_arg", "trainer")
 # Numbers where they look like numbers, text otherwise ("500s", "auto", "16-mixed", a path).
 _SCALARS = ("amount", "sparsity", "norm", "start", "end", "every", "devices")
-_NOT_OPTIONS = ("output", "resume", "config", "force", "verbose", "quiet", "lottery_epochs")
+_NOT_OPTIONS = ("output", "resume", "config", "force", "verbose", "quiet", "lottery_epochs", "form")
 
 
 def options_from(typed: Mapping[str, Any]) -> TrainOptions:

@@ -115,6 +115,8 @@ def override(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any
     for key in given:
         for other in _REPLACES.get(key, ()):
             merged.pop(other, None)
+    if "logger" in given and isinstance(merged.get("trainer"), dict):
+        merged["trainer"] = {k: v for k, v in merged["trainer"].items() if k != "logger"}
     for key, value in given.items():
         both = key in BY_NAME and isinstance(merged.get(key), dict)
         merged[key] = {**merged[key], **value} if both else value

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["EXPECTED", "check", "flag_of", "groups_of", "is_number"]
 
 SCHEDULES = ("one-shot", "linear", "cubic", "exponential")
+LOGGERS = ("csv", "tensorboard", "none")
 RETRAIN = ("weights", "lr", "finetune")
 EXPECTED = {
     "sparsity": "a fraction in [0, 1), such as 0.9",
@@ -38,6 +39,12 @@ def check(options: TrainOptions) -> None:
     _check_intervals(options)
     check_choice("--schedule", options.schedule, SCHEDULES, "a function of the progress in [0, 1]")
     check_choice("--retrain", options.retrain, RETRAIN)
+    check_choice("--logger", options.logger, LOGGERS)
+    if options.logger != "none" and "logger" in options.trainer:
+        raise OptionError(
+            f"--logger {options.logger} and --trainer logger={options.trainer['logger']}: two "
+            f"answers to one question; leave one of the two out"
+        )
     check_method(options)
     check_strategy(options.strategy)
     _check_bounds(options)

@@ -46,6 +46,7 @@ class TrainOptions:
         ckpt_path: a checkpoint of no run, whose state the run goes on with.
         trainer: further arguments of the Trainer; objects likewise.
         origins: where the values were given; no part of the run.
+        logger: ``"csv"``, ``"tensorboard"`` or ``"none"``.
     """
 
     target: str
@@ -92,6 +93,7 @@ class TrainOptions:
     seed: int = 0
     trainer: dict[str, Any] = field(default_factory=dict)
     monitor: str | None = None
+    logger: str = "none"
     optimizer: dict[str, Any] | None = None
     lr_scheduler: dict[str, Any] | None = None
     ckpt_path: str | None = None

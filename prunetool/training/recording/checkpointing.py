@@ -138,7 +138,7 @@ class _RunCheckpoint:
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         self._run.stop.disarm()
         if self._best is not None:
-            self._best.require_logged(list(trainer.callback_metrics))
+            self._best.require_logged(self._logged(trainer))
         if trainer.is_global_zero:
             self._run.settle()
 
@@ -223,7 +223,10 @@ class _RunCheckpoint:
             listener(record)
 
     def _record(self, trainer: Any) -> EpochRecord:
-        metrics = self._fresh.at_epoch_end(trainer)
+        # The callback's figures have their own place: events.csv, and the column sparsity.
+        figures = self._run.pruning.figures
+        fresh = self._fresh.at_epoch_end(trainer)
+        metrics = {name: fresh[name] for name in fresh if name not in figures}
         return EpochRecord(
             epoch=trainer.current_epoch + 1,
             step=trainer.global_step,
@@ -239,13 +242,19 @@ class _RunCheckpoint:
 
     def _require_monitored(self, trainer: Any) -> None:
         if self._best is not None and self._monitored_is_known(trainer):
-            self._best.require_logged(list(trainer.callback_metrics))
+            self._best.require_logged(self._logged(trainer))
+
+    def _logged(self, trainer: Any) -> list[str]:
+        """What may be monitored: of the callback's figures only the one that is asked for."""
+        assert self._best is not None
+        hidden = set(self._run.pruning.figures) - {self._best.monitor.name}
+        return [name for name in trainer.callback_metrics if name not in hidden]
 
     def _improves(self, record: EpochRecord) -> bool:
         if self._best is None or not self._run.book.is_last:
             return False
         return self._best.improves(
-            record.metrics,
+            {**self._run.pruning.figures, **record.metrics},
             pruned=self._run.pruning.pruned_elements,
             planned=self._run.pruning.planned_elements,
         )

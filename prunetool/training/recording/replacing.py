@@ -32,6 +32,7 @@ class Replacing:
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self._may_undo = False
+        self._has_begun = False
 
     @property
     def aside(self) -> Path:
@@ -50,11 +51,14 @@ class Replacing:
         """Make room for the new run; what an earlier run has there is moved aside.
 
         Where an old run is aside already, the one in its place never proved itself: it is dropped.
+        A second call does nothing: by then the new run has begun.
 
         Raises:
             OutputError: if the file system refuses.
         """
-        on_disk(self._folder.path, self._begin)
+        if not self._has_begun:
+            on_disk(self._folder.path, self._begin)
+            self._has_begun = True
 
     def settle(self) -> None:
         """The new run is worth having: drop the old one, also that of a run that was killed."""

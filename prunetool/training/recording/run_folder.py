@@ -12,6 +12,9 @@ from pathlib import Path
 from prunetool.errors import OptionError, OutputError
 
 RUNS = Path("runs")
+# Where the rows of a CSV log stand while it is written anew.
+KEPT_LOG = ".metrics.csv.old"
+_LOGS = ("metrics.csv", KEPT_LOG, "hparams.yaml", "events.out.tfevents.*")
 _ROUND = re.compile(r"round-\d+\.ckpt")
 
 
@@ -62,6 +65,11 @@ class RunFolder:
         return self.path / "events.csv"
 
     @property
+    def logs(self) -> Path:
+        """The folder of ``--logger``; in rounds each has a folder of its own in it."""
+        return self.path / "logs"
+
+    @property
     def rewind(self) -> Path:
         """The state that the rounds of a lottery ticket go back to."""
         return self.checkpoints / "rewind.ckpt"
@@ -75,7 +83,14 @@ class RunFolder:
         """A run's files that are there, by name: the folder may hold others."""
         known = (self.last, self.best, self.rewind, self.metrics, self.events, self.report)
         rounds = [p for p in self.checkpoints.glob("round-*.ckpt") if _ROUND.fullmatch(p.name)]
-        return [file for file in (*known, self.config, *rounds) if file.exists()]
+        found = (*known, self.config, *rounds, *self.log_files)
+        return [file for file in found if file.exists()]
+
+    @property
+    def log_files(self) -> list[Path]:
+        """What ``--logger`` has written."""
+        places = (self.logs, *self.logs.glob("round-*"))
+        return [file for place in places for name in _LOGS for file in place.glob(name)]
 
 
 def new_run_folder(output: Path | None, *, name: str, force: bool) -> RunFolder:
@@ -106,12 +121,15 @@ def discard_unused(folder: RunFolder) -> None:
 
     The folder itself may be the user's; it stays unless its name was chosen here.
     """
-    if any(file != folder.config for file in folder.files):
+    unused = {folder.config, *folder.log_files}
+    if any(file not in unused for file in folder.files):
         return
     with contextlib.suppress(OSError):
-        folder.config.unlink(missing_ok=True)
+        for file in unused:
+            file.unlink(missing_ok=True)
     chosen_here = folder.path.parent == RUNS
-    for empty in (folder.checkpoints, *([folder.path] if chosen_here else [])):
+    logs = (*folder.logs.glob("round-*"), folder.logs)
+    for empty in (folder.checkpoints, *logs, *([folder.path] if chosen_here else [])):
         with contextlib.suppress(OSError):  # something else is in it
             empty.rmdir()
 

@@ -21,7 +21,16 @@ from prunetool.training.resuming.newest import finished_epochs, newest_in, reach
 
 # How long and where a run goes on may change; what it is may not.
 _MAY_CHANGE = frozenset(
-    {"max_epochs", "max_steps", "accelerator", "devices", "num_nodes", "strategy", "app_dir"}
+    {
+        "max_epochs",
+        "max_steps",
+        "accelerator",
+        "devices",
+        "num_nodes",
+        "strategy",
+        "app_dir",
+        "logger",
+    }
 )
 
 

@@ -38,6 +38,11 @@ def test_what_is_written_can_be_read(tmp_path):
         ({"criterion": "random", "pattern": "2:4"}, {"pruning_fn": "x:Y"}, {"pruning_fn": "x:Y"}),
         ({"global": False}, {"allocation": "erk"}, {"allocation": "erk"}),
         ({"allocation": "erk"}, {"global": True}, {"global": True}),
+        (
+            {"trainer": {"logger": {}, "a": 1}},
+            {"logger": "csv"},
+            {"trainer": {"a": 1}, "logger": "csv"},
+        ),
     ],
 )
 def test_the_command_line_wins(base, given, merged):

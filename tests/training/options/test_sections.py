@@ -20,9 +20,11 @@ def test_every_option_has_one_place():
         "seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler", "ckpt_path",
         "pruning", "prunetool",
     ]  # fmt: skip
-    assert set(sections["prunetool"]) == {"version", "app_dir", "monitor"}
-    elsewhere = {"target", "model", "model_arg", "data", "data_arg", "trainer", "seed",
-                 "optimizer", "lr_scheduler", "ckpt_path", "app_dir", "monitor"}  # fmt: skip
+    assert set(sections["prunetool"]) == {"version", "app_dir", "monitor", "logger"}
+    elsewhere = {
+        "target", "model", "model_arg", "data", "data_arg", "trainer", "seed", "optimizer",
+        "lr_scheduler", "ckpt_path", "app_dir", "monitor", "logger",
+    }  # fmt: skip
     assert {*PRUNING, *TRAINER} == set(option_keys()) - elsewhere
 
 
@@ -38,7 +40,7 @@ def test_there_and_back(target):
         }
     )  # fmt: skip
     sections = as_sections(options.as_config(), is_checkpoint=target.endswith("ckpt"))
-    assert from_values(from_sections(sections, FILE, {"app_dir", "monitor"})) == options
+    assert from_values(from_sections(sections, FILE, {"app_dir", "monitor", "logger"})) == options
 
 
 @pytest.mark.parametrize(
