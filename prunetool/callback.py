@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 from torch.nn.utils.prune import BasePruningMethod
 
-from prunetool.fit import arguments
+from prunetool.fit import arguments, spellings
 from prunetool.fit.axes import Axes, with_axes
 from prunetool.fit.choice import documented_sites
 from prunetool.fit.clock import Clock, Hook
 from prunetool.fit.history import Event
-from prunetool.fit.hooks import Amount, PruningHooks
+from prunetool.fit.hooks import PruningHooks
 from prunetool.fit.settings import DOCUMENTED, MATRICES, Settings, window
 from prunetool.pruning.criteria import Norm
 from prunetool.pruning.schedules import Curve, Schedule
@@ -29,24 +29,31 @@ class ModelPruning(PruningHooks):
     pruned elements are held at exactly zero, in the model and in every checkpoint, and the masks
     travel in the checkpoints, so that a resumed fit goes on with them.
 
+    Every argument can be written in YAML and on the command line of a LightningCLI.
+
     Args:
         pruning_fn: ``"l1_unstructured"``, ``"random_unstructured"``, ``"ln_structured"`` or
-            ``"random_structured"``, or a ``torch.nn.utils.prune.BasePruningMethod`` subclass.
-        parameters_to_prune: pairs (module, parameter name); empty for every weight and bias.
+            ``"random_structured"``, or a ``torch.nn.utils.prune.BasePruningMethod`` subclass (or
+            the import path of one, as text or as ``{"class_path": ...}``).
+        parameters_to_prune: pairs (module, parameter name), or names of parameters
+            (``"encoder.0.weight"``); empty for every weight and bias.
         parameter_names: of ``"weight"`` and ``"bias"``, those to prune where
             ``parameters_to_prune`` is empty; None for both.
         use_global_unstructured: let the elements of all tensors compete in one pool; otherwise
             each tensor is pruned by itself.
         amount: how much each event prunes **of what remains**: a share in [0, 1], a number of
-            elements (or channels), or a callable of the epoch that gives one of them. Events
-            compound: 0.5 at the end of three epochs leaves 12.5 %. See ``sparsity``.
-        apply_pruning: whether to prune, or a callable of the epoch that says so.
+            elements (or channels), or a callable of the epoch that gives one of them (or its
+            import path). Events compound: 0.5 at the end of three epochs leaves 12.5 %. See
+            ``sparsity``.
+        apply_pruning: whether to prune, epochs from 0 as ``"2-10/2,15"``, or a callable of the
+            epoch that says so (or its import path).
         make_pruning_permanent: checkpoints and the final model hold plain weights with zeros.
             Otherwise they hold the layout of ``torch.nn.utils.prune`` (``NAME_orig`` and
             ``NAME_mask``), and nothing under a mask is lost.
         use_lottery_ticket_hypothesis: after an event, reset what survives to its early value
             (Frankle & Carbin 2019, arXiv 1803.03635). True spares the event after the last epoch
-            of a fit, which nothing could train again; a callable of the epoch is obeyed.
+            of a fit, which nothing could train again; epochs and callables, as for
+            ``apply_pruning``, are obeyed.
         resample_parameters: reset to newly drawn initial values instead.
         pruning_dim: the dimension that counts channels, for the structured methods.
         pruning_norm: the norm of a channel for ``ln_structured``: a number, ``"inf"``, ``"fro"``
@@ -57,9 +64,9 @@ class ModelPruning(PruningHooks):
         sparsity: the fraction, in [0, 1), of all target elements that is pruned in the end, to
             the element; ``amount`` then plays no part.
         schedule: the curve to ``sparsity``: ``"one-shot"``, ``"linear"``, ``"cubic"`` or
-            ``"exponential"`` (see :mod:`prunetool.pruning.schedules`), or a callable of the
-            progress in [0, 1] that gives the fraction of ``sparsity`` that is due; the last event
-            lands on ``sparsity`` whatever it says.
+            ``"exponential"`` (see :mod:`prunetool.pruning.schedules`), or a callable (or its
+            import path) of the progress in [0, 1] that gives the fraction of ``sparsity`` that is
+            due; the last event lands on ``sparsity`` whatever it says.
         start: epochs (``3``) or optimizer steps (``"500s"``) to train before; 0 by default.
         end: when ``sparsity`` is reached, likewise; after 70 % of the training by default.
         every: epochs or steps between events; 1 epoch by default.
@@ -109,14 +116,14 @@ class ModelPruning(PruningHooks):
 
     def __init__(
         self,
-        pruning_fn: Callable[..., Any] | str = "l1_unstructured",
-        parameters_to_prune: Sequence[Site] = (),
+        pruning_fn: str | type[BasePruningMethod] | dict[str, Any] = "l1_unstructured",
+        parameters_to_prune: Sequence[tuple[Any, str] | str] = (),  # else help lists all modules
         parameter_names: list[str] | None = None,
         use_global_unstructured: bool = True,
-        amount: Amount = 0.5,
-        apply_pruning: bool | Callable[[int], bool] = True,
+        amount: int | float | str | Callable[[int], int | float] = 0.5,
+        apply_pruning: bool | str | Callable[[int], bool] = True,
         make_pruning_permanent: bool = True,
-        use_lottery_ticket_hypothesis: bool | Callable[[int], bool] = True,
+        use_lottery_ticket_hypothesis: bool | str | Callable[[int], bool] = True,
         resample_parameters: bool = False,
         pruning_dim: int | None = None,
         pruning_norm: Norm | None = None,
@@ -128,8 +135,8 @@ class ModelPruning(PruningHooks):
         start: int | str | None = None,
         end: int | str | None = None,
         every: int | str | None = None,
-        include: Sequence[str] = (),
-        exclude: Sequence[str] = (),
+        include: Sequence[str] | str = (),
+        exclude: Sequence[str] | str = (),
         default_targets: str = DOCUMENTED,
         rewind_step: int = 0,
         prune_before_validation: bool = False,
@@ -143,9 +150,15 @@ class ModelPruning(PruningHooks):
         arguments.check_parameter_names(parameter_names or ())
         axes = Axes(criterion, pattern, allocation, max_layer_sparsity, min_layer_density)
         function = _function(
-            pruning_fn, axes, pooled=use_global_unstructured, dim=pruning_dim, norm=pruning_norm
+            spellings.as_method(pruning_fn),
+            axes,
+            pooled=use_global_unstructured,
+            dim=pruning_dim,
+            norm=pruning_norm,
         )
-        arguments.check_amount(amount)
+        schedule = spellings.as_curve(schedule)
+        self.amount = spellings.as_amount(amount)
+        arguments.check_amount(self.amount)
         arguments.check_verbose(verbose)
         arguments.check_sparsity(sparsity)
         arguments.check_choice("default_targets", default_targets, (DOCUMENTED, MATRICES))
@@ -156,11 +169,13 @@ class ModelPruning(PruningHooks):
             requested=parameters_to_prune,
             parameter_names=parameter_names or (),
             default_targets=default_targets,
-            include=tuple(include),
-            exclude=tuple(exclude),
-            applies=apply_pruning,
+            include=tuple(spellings.as_list(include)),
+            exclude=tuple(spellings.as_list(exclude)),
+            applies=spellings.as_choice("apply_pruning", apply_pruning),
             permanent=make_pruning_permanent,
-            rewinds=use_lottery_ticket_hypothesis,
+            rewinds=spellings.as_choice(
+                "use_lottery_ticket_hypothesis", use_lottery_ticket_hypothesis
+            ),
             resample=resample_parameters,
             rewind_step=rewind_step,
             verbose=verbose,
@@ -177,7 +192,6 @@ class ModelPruning(PruningHooks):
         )
         super().__init__(settings, clock)
         self.pruning_fn = function.public
-        self.amount = amount
 
     # --- what users call and override ---------------------------------------------------------
 
@@ -252,7 +266,7 @@ class ModelPruning(PruningHooks):
     @staticmethod
     def sanitize_parameters_to_prune(
         pl_module: nn.Module,
-        parameters_to_prune: Sequence[Site] = (),
+        parameters_to_prune: Sequence[Site | str] = (),
         parameter_names: Sequence[str] = (),
     ) -> Sequence[Site]:
         """Check ``parameters_to_prune`` against the model, or list every weight and bias of it.
@@ -307,7 +321,7 @@ class ModelPruning(PruningHooks):
 
 
 def _function(
-    pruning_fn: Callable[..., Any] | str,
+    pruning_fn: type[BasePruningMethod] | str,
     axes: Axes,
     *,
     pooled: bool,

@@ -1,9 +1,9 @@
 """The README is run, word for word: every console block's commands, and what they print.
 
 ``console`` blocks hold commands after ``$`` and their output (of a pipe, not of a terminal);
-``python`` blocks are files if they begin with ``# file: NAME``, else programs. All run in order in
-one folder. A line of three dots stands for any lines. Training rounds differently on other
-processors: numbers may differ in value, except in the lines that prunetool promises to the
+``python`` and ``yaml`` blocks are files if they begin with ``# file: NAME``, else programs. All run
+in order in one folder. A line of three dots stands for any lines. Training rounds differently on
+other processors: numbers may differ in value, except in the lines that prunetool promises to the
 element. Words may not.
 """
 
@@ -79,8 +79,9 @@ def matches(shown: list[str], printed: list[str]) -> bool:
 def test_the_session_prints_what_it_shows(tmp_path):
     ran = 0
     for kind, block in blocks():
-        if kind == "python":
+        if kind in ("python", "yaml"):
             name = re.match(r"# file: (\S+)\n", block)
+            assert name or kind == "python", block
             target = tmp_path / (name[1] if name else "snippet.py")
             target.write_text(block, encoding="utf-8")
             if not name:

@@ -102,6 +102,7 @@ def train(  # one parameter an option: this is the whole interface, in the order
     output: option.Output = None,
     resume: option.Resume = False,
     config: option.Config = None,
+    print_config: option.PrintConfig = False,
     monitor: option.Monitor = None,
     force: option.Force = False,
     logger: option.Logger = None,
@@ -115,6 +116,9 @@ def train(  # one parameter an option: this is the whole interface, in the order
     """
     typed = {name: value for name, value in locals().items() if value not in (None, [])}
     out = Output(quiet=quiet)
+    if typed.pop("print_config"):
+        _print_config(typed, out)
+        return
     with _stdout_for_the_document(form):
         outcome, options = _run(typed, out)
     if not is_main():
@@ -164,6 +168,18 @@ def _run(typed: dict[str, Any], out: Output) -> tuple[Outcome, TrainOptions]:
         raise typer.Exit(TERMINATED) from None
     except KeyboardInterrupt:  # where the run stands has been said
         raise SystemExit(INTERRUPTED) from None
+
+
+def _print_config(typed: dict[str, Any], out: Output) -> None:
+    from prunetool.cli.config_text import as_yaml
+    from prunetool.training.full_config import full_config
+    from prunetool.training.noise import useful_messages_only
+    from prunetool.training.options.command_line import options_to_print
+
+    options = options_to_print(typed)
+    with useful_messages_only(quiet=True, verbose=0, silent=False):
+        text = as_yaml(full_config(options), option.help_by_key())
+    out.line(text.rstrip())
 
 
 def _write_report(outcome: Outcome) -> tuple[Report, str]:

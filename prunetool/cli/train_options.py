@@ -7,6 +7,7 @@ file can give it instead.
 from __future__ import annotations
 
 import enum
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -373,7 +374,20 @@ Resume = Annotated[
 ]
 Config = Annotated[
     Path | None,
-    _option("--config", panel=_RUN, text="Options from a run's config.yaml.", metavar="FILE"),
+    _option(
+        "--config",
+        panel=_RUN,
+        text="config.yaml of a run or of a LightningCLI.",
+        metavar="FILE",
+    ),
+]
+PrintConfig = Annotated[
+    bool,
+    _option(
+        "--print-config",
+        panel=_RUN,
+        text="Print the whole config with comments, for --config, and train nothing.",
+    ),
 ]
 Monitor = Annotated[
     str | None,
@@ -410,3 +424,13 @@ Verbose = Annotated[
     ),
 ]
 Quiet = Annotated[bool, _option("--quiet", "-q", panel=_RUN, text="No progress and no notes.")]
+
+
+def help_by_key() -> dict[str, str]:
+    """The help of every option by its key in a config file."""
+    found = {}
+    for name, kind in globals().items():
+        if name[0].isupper() and hasattr(kind, "__metadata__"):
+            key = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+            found[key] = kind.__metadata__[0].help
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule
@@ -20,12 +21,15 @@ from prunetool.pruning.targets import (
     is_lazy,
     matrices,
 )
+from prunetool.suggest import did_you_mean
 
 
 def documented_sites(
-    model: nn.Module, requested: Sequence[Site], names: Sequence[str]
+    model: nn.Module, requested: Sequence[Site | str], names: Sequence[str]
 ) -> Sequence[Site]:
     """Check the requested sites, or list every ``weight`` and ``bias`` of the model.
+
+    A site may be the name of a parameter too, as a YAML file has it.
 
     Raises:
         MisconfigurationException: if a site is not in the model, or the list has another form.
@@ -38,6 +42,10 @@ def documented_sites(
             for module in modules
             if isinstance(getattr(module, name, None), nn.Parameter)
         ]
+    if isinstance(requested, list | tuple):
+        named = {it: _named_site(model, it) for it in requested if isinstance(it, str)}
+        requested = [named[it] if isinstance(it, str) else it for it in requested]
+        modules += [module for module, _ in named.values()]  # a container's own, too
     if not _is_list_of_sites(requested):
         raise MisconfigurationException(
             "the provided `parameters_to_prune` should either be list of tuple with 2 elements: "
@@ -58,6 +66,17 @@ def documented_sites(
     return requested
 
 
+def _named_site(model: nn.Module, name: str) -> Site:
+    path, _, attribute = name.rpartition(".")
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    if name not in parameters:
+        raise MisconfigurationException(
+            f"some provided `parameters_to_prune` don't exist in the model: no parameter named "
+            f"'{name}'{did_you_mean(name, parameters)}"
+        )
+    return model.get_submodule(path), attribute
+
+
 def _is_container(module: nn.Module) -> bool:
     if isinstance(module, LightningModule | nn.Sequential | nn.ModuleList | nn.ModuleDict):
         return True
@@ -68,7 +87,7 @@ def _is_container(module: nn.Module) -> bool:
     )
 
 
-def _is_list_of_sites(requested: object) -> bool:
+def _is_list_of_sites(requested: object) -> TypeGuard[Sequence[Site]]:
     return isinstance(requested, list | tuple) and all(
         isinstance(site, list | tuple)
         and len(site) == 2

@@ -54,7 +54,7 @@ class PruningHooks(Callback):
         self.figures: dict[str, float] = {}
         self._settings = settings
         self._clock = clock
-        self._parameters_to_prune: Sequence[Site] = settings.requested
+        self._parameters_to_prune: Sequence[Site | str] = settings.requested
         self._restoring = Restoring()
         self._session: Session | None = None
         self._pruner: Pruner | None = None
@@ -70,7 +70,7 @@ class PruningHooks(Callback):
     def sanitize_parameters_to_prune(
         self,
         pl_module: nn.Module,
-        parameters_to_prune: Sequence[Site],
+        parameters_to_prune: Sequence[Site | str],
         parameter_names: Sequence[str],
     ) -> Sequence[Site]:
         """Check parameters against the model, or list the default ones."""

@@ -30,7 +30,7 @@ class Settings:
     """
 
     function: PruningFunction
-    requested: Sequence[Site]
+    requested: Sequence[Site | str]
     parameter_names: Sequence[str]
     default_targets: str
     include: tuple[str, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 
@@ -116,12 +116,7 @@ class Report:
     @cached_property
     def sums(self) -> Sums:
         """Of all layers, and of what is multiplied elsewhere."""
-        sums = sums_of(self.layers)
-        if sums.macs is None:
-            return sums
-        dense, effective = sums.macs.dense, sums.macs.effective
-        more = self.macs_elsewhere
-        return replace(sums, macs=Macs(dense + more, effective + more))
+        return sums_of(self.layers, macs_elsewhere=self.macs_elsewhere)
 
     @cached_property
     def prunable_sums(self) -> Sums:
@@ -129,17 +124,19 @@ class Report:
         return sums_of(layer for layer in self.layers if layer.prunable)
 
 
-def sums_of(layers: Iterable[Layer]) -> Sums:
-    """Add layers up."""
+def sums_of(layers: Iterable[Layer], *, macs_elsewhere: int = 0) -> Sums:
+    """Add layers up, and what is multiplied outside of them."""
     all_ = list(layers)
     macs = [layer.macs for layer in all_ if layer.macs is not None]
+    dense = sum(it.dense for it in macs) + macs_elsewhere
+    effective = sum(it.effective for it in macs) + macs_elsewhere
     return Sums(
         layers=len(all_),
         count=total_of(all_),
         bytes=sum(layer.bytes for layer in all_),
         sparse_bytes=sum(layer.sparse_bytes for layer in all_),
         dead_channels=sum(sum(layer.dead_channels) for layer in all_),
-        macs=Macs(sum(it.dense for it in macs), sum(it.effective for it in macs)) if macs else None,
+        macs=Macs(dense, effective) if macs else None,
     )
 
 

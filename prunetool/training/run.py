@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from prunetool.errors import OptionError, PrunetoolError
+from prunetool.importing import make_importable
 from prunetool.training.building.data import fit_data
-from prunetool.training.building.importing import make_importable
 from prunetool.training.building.initial import InitialWeights, initial_masks
+from prunetool.training.building.optimizers import use_optimizer
 from prunetool.training.building.strategies import require_sharding
 from prunetool.training.building.targets import (
     BuiltModel,
@@ -120,6 +121,7 @@ def train(options: TrainOptions, place: Place, manners: Manners) -> Outcome:
 def _course(source: ModelSource, options: TrainOptions, place: Place, manners: Manners) -> Course:
     """Build all that the fits of the run share, and make its folder."""
     model = _build(source, options)
+    use_optimizer(model, options, manners.note)
     require_sharding(model.tree, model.module, options.strategy)
     data = _data(model, options)
     masks = {} if place.resumed else initial_masks(source.start, options, manners.note)
@@ -181,7 +183,12 @@ def _build(source: ModelSource, options: TrainOptions) -> BuiltModel:
     builder = source.builder
     tree = tree_of(builder) if isinstance(builder, type) else None
     _seed(tree.package if tree else "lightning.pytorch", options.seed)
-    return build_model(source, options.model_arg)
+    return build_model(
+        source,
+        options.model_arg,
+        where=lambda name: options.origins.of("model_arg", name),
+        app_dir=options.app_dir,
+    )
 
 
 def _seed(package: str, seed: int) -> None:
@@ -196,6 +203,7 @@ def _data(model: BuiltModel, options: TrainOptions) -> dict[str, Any]:
         options.data_arg,
         module=model.module,
         tree=model.tree,
+        where=lambda name: options.origins.of("data_arg", name),
         app_dir=options.app_dir,
     )
 

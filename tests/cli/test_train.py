@@ -302,7 +302,8 @@ def test_what_a_run_leaves(train):
     assert list(rows[0]) == ["epoch", "step", "sparsity", "val_loss", "train_loss"]
     assert rows[2]["sparsity"] == "0.500000"
     config = yaml.safe_load(Path("out/config.yaml").read_text())
-    assert (config["target"], config["sparsity"], config["seed"]) == ("net:Net", 0.5, 0)
+    assert config["model"] == {"class_path": "net:Net", "init_args": {}}
+    assert (config["pruning"]["sparsity"], config["seed_everything"]) == (0.5, 0)
     assert json.loads(Path("out/report.json").read_text())["schema"] == 1
     assert "run folder out, seed 0" in result.err
     assert "next: prunetool finalize out/checkpoints/last.ckpt" in result.err
@@ -385,12 +386,13 @@ def test_options_without_effect_or_meaning_are_refused_by_name(train, options, m
 )
 def test_tickets_at_chosen_epochs(train, options):
     assert train(*options, "net:Net", "--quiet").code == 0
-    assert yaml.safe_load(Path("out/config.yaml").read_text())["lottery_ticket"] == "0-3/2"
+    pruning = yaml.safe_load(Path("out/config.yaml").read_text())["pruning"]
+    assert pruning["lottery_ticket"] == "0-3/2"
 
 
 def test_a_ticket_without_a_value_leaves_the_target_alone(train):
     assert train("--lottery-ticket", "net:Net", "--quiet").code == 0
-    assert yaml.safe_load(Path("out/config.yaml").read_text())["lottery_ticket"] is True
+    assert yaml.safe_load(Path("out/config.yaml").read_text())["pruning"]["lottery_ticket"] is True
 
 
 def test_an_emptied_tensor_and_rounded_channels_are_said(train):

@@ -149,7 +149,10 @@ def test_none_leaves_no_log(train):
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
-        (["--logger", "csvv"], "--logger csvv: expected one of csv, tensorboard, none"),
+        (
+            ["--logger", "csvv"],
+            "--logger csvv: expected one of csv, tensorboard, none; did you mean",
+        ),
         (["--logger", "csv", "--trainer", "logger=true"], "two answers to one question"),
     ],
 )

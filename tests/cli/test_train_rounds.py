@@ -74,7 +74,7 @@ def test_every_option_is_kept_in_the_config_and_repeats_the_run(train):
     ]  # fmt: skip
     first = train("net:Net", *options)
     assert first.code == 0, first.err
-    config = yaml.safe_load(Path("out/config.yaml").read_text())
+    config = yaml.safe_load(Path("out/config.yaml").read_text())["pruning"]
     expected = {
         "lottery_ticket": True, "rounds": 3, "retrain": "weights", "rewind_step": 2,
         "shuffle_masks": True, "criterion": "saliency", "pattern": "2:4", "allocation": "erk",

@@ -8,9 +8,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from tiny import fit, seeded
 
 from prunetool import ModelPruning
+from prunetool.epochs import ChosenEpochs
 from prunetool.fit.plan import Plan, in_words
 from prunetool.fit.timeline import Timeline, Unit
-from prunetool.training.options.epochs import ChosenEpochs
 
 NO_TICKET = {"use_lottery_ticket_hypothesis": False}
 

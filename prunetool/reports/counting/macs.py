@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,11 +69,10 @@ def count_macs(module: nn.Module, *inputs: Any, **named_inputs: Any) -> MacCount
     Raises:
         Exception: whatever ``forward`` raises on the real inputs.
     """
-    try:
+    with suppress(Exception):
         inputs_there, named_there = tree_map(_on_meta, (inputs, named_inputs))
         return _count(_shell(module), inputs_there, named_there)
-    except Exception:
-        return _count(module, inputs, named_inputs)
+    return _count(module, inputs, named_inputs)
 
 
 def _count(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]) -> MacCounts:

@@ -33,18 +33,24 @@ class Found:
 
 
 def find(
-    metric: Metric, layers: Sequence[Layer], comparison: Comparison | None, *, text: str
+    metric: Metric,
+    layers: Sequence[Layer],
+    comparison: Comparison | None,
+    *,
+    text: str,
+    macs_elsewhere: int = 0,
 ) -> Found:
     """Measure layers together; of a pattern there is one layer only.
 
     Args:
         comparison: of the checkpoint that the layers are of with an older one; None without one.
         text: the requirement as it was written, for messages.
+        macs_elsewhere: what is multiplied outside of the layers, where they are the whole model.
 
     Raises:
         OptionError: if it is not known of them.
     """
-    sums = sums_of(layers)
+    sums = sums_of(layers, macs_elsewhere=macs_elsewhere)
     match metric:
         case Metric.SPARSITY | Metric.DENSITY:
             return _share(metric, sums.count)

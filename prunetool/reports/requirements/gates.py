@@ -21,7 +21,7 @@ from prunetool.reports.compare import Comparison
 from prunetool.reports.requirements.findings import Found, find
 from prunetool.reports.requirements.metrics import Measure
 from prunetool.reports.requirements.requirements import Requirement
-from prunetool.reports.requirements.scopes import groups
+from prunetool.reports.requirements.scopes import Of, groups
 from prunetool.reports.requirements.tokens import Operator
 from prunetool.reports.statistics import Report
 
@@ -58,8 +58,9 @@ def _failures_of(requirement: Requirement, subject: Report | Comparison) -> Iter
     report = subject.second if isinstance(subject, Comparison) else subject
     text, metric = requirement.text, requirement.metric
     each = metric.measure is Measure.PATTERN
+    elsewhere = report.macs_elsewhere if requirement.scope.of is Of.MODEL else 0
     for group in groups(requirement.scope, report.layers, text=text, each=each):
-        found = find(metric, group.layers, comparison, text=text)
+        found = find(metric, group.layers, comparison, text=text, macs_elsewhere=elsewhere)
         if not holds(requirement.operator, found, requirement.value):
             yield Failure(requirement, group.where, f"{metric} {found.shown}")
 

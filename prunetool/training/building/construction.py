@@ -8,25 +8,39 @@ from typing import Any
 
 from prunetool.errors import OptionError, UserCodeError
 from prunetool.suggest import did_you_mean
+from prunetool.training.building.annotations import Where, instantiated, recorded_as
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def construct(builder: Callable[..., Any], arguments: Mapping[str, Any], *, option: str) -> Any:
-    """Call ``builder(**arguments)`` after comparing the names with its signature.
+def construct(
+    builder: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    *,
+    option: str,
+    where: Where | None = None,
+    app_dir: str = ".",
+) -> Any:
+    """Call ``builder(**arguments)`` after comparing names and values with its signature.
 
     Args:
         builder: a class or a function.
-        arguments: by name.
+        arguments: by name; an object may be described by ``class_path`` and ``init_args``.
         option: the option that sets them, for messages ("--model-arg").
+        where: names the place of an argument, where that may be another than the option.
+        app_dir: the folder that relative files are in.
 
     Raises:
-        OptionError: if an argument is unknown or a required one is missing.
+        OptionError: if an argument is unknown, of another type, or a required one is missing.
+        TargetError: if a class path leads nowhere.
         UserCodeError: if the call raises.
     """
-    _compare(builder, arguments, option)
+    where = where or (lambda name: f"{option} {name}")
+    _compare(builder, arguments, option, where)
+    values = instantiated(builder, arguments, where=where, app_dir=app_dir)
     try:
-        return builder(**arguments)
+        with recorded_as(builder, arguments, values):
+            return builder(**values)
     except Exception as error:
         raise UserCodeError(f"calling {name_of(builder)}") from error
 
@@ -44,7 +58,9 @@ def accepted(builder: Callable[..., Any], names: Iterable[str]) -> list[str]:
     return [name for name in names if name in _names(parameters)]
 
 
-def _compare(builder: Callable[..., Any], arguments: Mapping[str, Any], option: str) -> None:
+def _compare(
+    builder: Callable[..., Any], arguments: Mapping[str, Any], option: str, where: Where
+) -> None:
     parameters = _parameters(builder)
     if parameters is None:
         return
@@ -53,7 +69,7 @@ def _compare(builder: Callable[..., Any], arguments: Mapping[str, Any], option: 
     if unknown:
         takes = f"it takes {', '.join(known)}" if known else "it takes none"
         hint = did_you_mean(unknown[0], known) or f"; {takes}"
-        raise OptionError(f"{option} {unknown[0]}: {name_of(builder)} has no such argument{hint}")
+        raise OptionError(f"{where(unknown[0])}: {name_of(builder)} has no such argument{hint}")
     missing = [name for name in known if _required(parameters[name]) and name not in arguments]
     if missing:
         wanted = " ".join(f"{option} {name}=VALUE" for name in missing)

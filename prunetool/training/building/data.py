@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from prunetool.errors import OptionError, TargetError
+from prunetool.importing import import_object
+from prunetool.training.building.annotations import Where
 from prunetool.training.building.construction import construct, name_of
-from prunetool.training.building.importing import import_object
 from prunetool.training.building.trees import Tree, tree_of
 
 
@@ -18,6 +19,7 @@ def fit_data(
     *,
     module: Any,
     tree: Tree,
+    where: Where | None = None,
     app_dir: str = ".",
 ) -> dict[str, Any]:
     """Build the data of a fit.
@@ -28,6 +30,7 @@ def fit_data(
         arguments: what it is called with.
         module: the model.
         tree: the model's Lightning; a datamodule must be of the same.
+        where: names the place of an argument, for messages.
         app_dir: the folder that relative files are in.
 
     Returns:
@@ -45,7 +48,7 @@ def fit_data(
         raise TargetError(f"--data {path}: {_expected(type(builder).__name__)}")
     if inspect.isclass(builder):
         _require_data_class(builder, path, tree)
-    built = construct(builder, arguments, option="--data-arg")
+    built = construct(builder, arguments, option="--data-arg", where=where, app_dir=app_dir)
     return _as_fit_arguments(built, path, name_of(builder), tree)
 
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from prunetool.errors import OptionError, UserCodeError
+from prunetool.importing import make_importable
 from prunetool.suggest import did_you_mean
 from prunetool.training.building.construction import accepted
 from prunetool.training.building.data import fit_data
-from prunetool.training.building.importing import make_importable
 from prunetool.training.building.targets import BuiltModel, build_model, resolve_target
 
 _EXAMPLES = "such as 3,224,224, or input_ids=128:int64"

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from prunetool.errors import TargetError
+from prunetool.importing import import_object
 from prunetool.suggest import did_you_mean
+from prunetool.training.building.annotations import Where
 from prunetool.training.building.construction import construct, name_of
-from prunetool.training.building.importing import import_object
 from prunetool.training.building.starting import StartingPoint, read_starting_point
 from prunetool.training.building.trees import Tree, tree_of
 
@@ -95,8 +96,20 @@ def resolve_target(target: str, *, model: str | None = None, app_dir: str = ".")
     return ModelSource(path, builder, start, start.arguments_for(builder))
 
 
-def build_model(source: ModelSource, arguments: dict[str, Any]) -> BuiltModel:
+def build_model(
+    source: ModelSource,
+    arguments: dict[str, Any],
+    *,
+    where: Where | None = None,
+    app_dir: str = ".",
+) -> BuiltModel:
     """Call the class or factory; ``arguments`` win over those a checkpoint records.
+
+    Args:
+        source: what to call.
+        arguments: by name.
+        where: names the place of an argument, for messages.
+        app_dir: the folder that relative files are in.
 
     Raises:
         OptionError: if an argument is unknown or missing.
@@ -104,7 +117,7 @@ def build_model(source: ModelSource, arguments: dict[str, Any]) -> BuiltModel:
         TargetError: if a factory returns something else than a LightningModule.
     """
     merged = {**source.recorded, **arguments}
-    module = construct(source.builder, merged, option="--model-arg")
+    module = construct(source.builder, merged, option="--model-arg", where=where, app_dir=app_dir)
     tree = tree_of(type(module))
     if tree is None:
         raise TargetError(

@@ -10,6 +10,7 @@ from typing import Any
 
 from prunetool.errors import OptionError, PrunetoolError, UserCodeError
 from prunetool.suggest import did_you_mean
+from prunetool.training.building.extras import callbacks_of, trainer_arguments
 from prunetool.training.building.strategies import strategy_for
 from prunetool.training.building.trees import Tree, is_misconfiguration
 from prunetool.training.options.options import TrainOptions
@@ -22,7 +23,6 @@ from prunetool.training.recording.checkpoint_io import with_checkpoint_io
 _OWN_OPTIONS = (
     "max_epochs", "max_steps", "accelerator", "devices", "num_nodes", "strategy", "precision",
 )  # fmt: skip
-_SET_BY_THE_RUN = ("callbacks", "enable_checkpointing")
 _LIBRARIES = frozenset(
     {
         "lightning", "pytorch_lightning", "lightning_fabric", "lightning_utilities",
@@ -39,7 +39,8 @@ def build_trainer(
     Args:
         tree: the model's Lightning.
         options: the run.
-        callbacks: the run's own; the model's configure_callbacks adds to them.
+        callbacks: the run's own, of which the last saves its checkpoints; those of a config file
+            come before that one, and the model's configure_callbacks adds to them.
         root: where loggers write, if ``--trainer logger=true`` asks for one.
         logger: that of ``--logger``; False for none.
 
@@ -47,21 +48,23 @@ def build_trainer(
         OptionError: for an unknown argument or a value that the Trainer refuses.
     """
     trainer_class = tree.trainer_class
-    _check_names(options.trainer, trainer_class)
+    _check_names(options, trainer_class)
+    given = trainer_arguments(tree, options)
     arguments = {
         "enable_progress_bar": False,
         "enable_model_summary": False,
         "logger": logger,
         "default_root_dir": str(root),
-        **options.trainer,
+        **given,
         **{name: getattr(options, name) for name in _OWN_OPTIONS},
         **_devices_of_torchrun(options),
         "strategy": strategy_for(tree, options.strategy),
         "max_steps": -1 if options.max_steps is None else options.max_steps,
     }
+    extra = callbacks_of(tree, options, root=root, logs=bool(arguments["logger"]))
     arguments["plugins"] = with_checkpoint_io(tree, arguments)
     try:
-        return trainer_class(**arguments, callbacks=list(callbacks))
+        return trainer_class(**arguments, callbacks=[*callbacks[:-1], *extra, callbacks[-1]])
     except Exception as error:
         raise OptionError(f"the Trainer refuses its options: {error}") from error
 
@@ -89,16 +92,15 @@ def fit(trainer: Any, module: Any, data: Mapping[str, Any], *, resume_from: Path
         raise UserCodeError(f"training {name}") from error
 
 
-def _check_names(given: Mapping[str, Any], trainer_class: type) -> None:
+def _check_names(options: TrainOptions, trainer_class: type) -> None:
     known = [name for name in inspect.signature(trainer_class).parameters if name != "self"]
-    for name in given:
+    for name in options.trainer:
         if name in _OWN_OPTIONS:
             raise OptionError(f"--trainer {name}: has an option of its own, --{_dashed(name)}")
-        if name in _SET_BY_THE_RUN:
-            raise OptionError(f"--trainer {name}: is set by prunetool itself")
         if name not in known:
+            where = options.origins.of("trainer", name)
             raise OptionError(
-                f"--trainer {name}: the Trainer has no such argument{did_you_mean(name, known)}"
+                f"{where}: the Trainer has no such argument{did_you_mean(name, known)}"
             )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from prunetool.errors import OptionError
-from prunetool.training.options.config import override, read_config
-from prunetool.training.options.options import TrainOptions, from_values, option_key
+from prunetool.training.options.config import merged_options
+from prunetool.training.options.options import TrainOptions, option_key
 from prunetool.training.options.values import load_yaml, parse_pairs
 from prunetool.training.resuming.foreign import is_in_no_run, state_in
 from prunetool.training.resuming.resuming import resume
@@ -31,8 +31,22 @@ def options_from(typed: Mapping[str, Any]) -> TrainOptions:
     Raises:
         OptionError: for an option that means nothing.
     """
-    base = read_config(Path(typed["config"])) if "config" in typed else {}
-    return from_values(override(base, _values(typed)))
+    values = _values(typed)
+    if typed.get("resume"):
+        values["ckpt_path"] = typed["target"]
+    return merged_options(Path(typed["config"]) if "config" in typed else None, values)
+
+
+def options_to_print(typed: Mapping[str, Any]) -> TrainOptions:
+    """The options that ``--print-config`` shows; the target is ``""`` where none is named.
+
+    Raises:
+        OptionError: for an option that means nothing, or ``--resume``.
+    """
+    if typed.get("resume"):
+        raise OptionError("--print-config and --resume: the run's config.yaml is in its folder")
+    config = Path(typed["config"]) if "config" in typed else None
+    return merged_options(config, _values(typed), target="")
 
 
 def place_from(typed: Mapping[str, Any]) -> Place:
@@ -44,7 +58,8 @@ def place_from(typed: Mapping[str, Any]) -> Place:
     """
     output = typed.get("output")
     if not typed.get("resume"):
-        return Place(output=output, force=bool(typed.get("force")))
+        state = _state_of_config(typed) if "config" in typed else None
+        return Place(output=output, force=bool(typed.get("force")), state=state)
     if "target" not in typed:
         raise OptionError("--resume: TARGET is missing: give a run folder or a checkpoint in one")
     if is_in_no_run(Path(typed["target"])):
@@ -56,12 +71,22 @@ def place_from(typed: Mapping[str, Any]) -> Place:
     return Place(resumed=resume(typed["target"], _values(typed)))
 
 
+def _state_of_config(typed: Mapping[str, Any]) -> Path | None:
+    options = options_from(typed)
+    return None if options.ckpt_path is None else state_in(Path(options.ckpt_path), options)
+
+
 def _values(typed: Mapping[str, Any]) -> dict[str, Any]:
     values = {
         option_key(name): _value(name, value)
         for name, value in typed.items()
         if name not in _NOT_OPTIONS
     }
+    if "callbacks" in values.get("trainer", {}):
+        raise OptionError(
+            "--trainer callbacks: is set by prunetool itself; callbacks of your own go into a "
+            "--config FILE, as trainer: {callbacks: [{class_path: ..., init_args: ...}]}"
+        )
     if "lottery_epochs" in typed:
         if typed.get("lottery_ticket") is False:
             raise OptionError("--lottery-epochs and --no-lottery-ticket exclude each other")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from prunetool._version import __version__
 from prunetool.checkpoints.writing import write_text
 from prunetool.errors import OptionError
-from prunetool.training.options.options import TrainOptions
+from prunetool.training.options.options import TrainOptions, from_values, option_keys
+from prunetool.training.options.origins import BY_NAME, Origins, flag_of, origins_of
+from prunetool.training.options.sections import PRUNING, TRAINER, as_sections, from_sections
 from prunetool.training.options.values import load_yaml
 
-_VERSION_KEY = "prunetool"
 # What the command line gives replaces of a file: two answers to one question would contradict.
 _REPLACES = {
     "amount": ("sparsity", "schedule"),
@@ -25,7 +26,20 @@ _REPLACES = {
     "allocation": ("global",),
     "global": ("allocation",),
 }
-_BY_KEY = ("model_arg", "data_arg", "trainer")
+_SECTION_OF = {
+    **dict.fromkeys(PRUNING, "pruning."),
+    **dict.fromkeys(TRAINER, "trainer."),
+    **dict.fromkeys(("optimizer", "lr_scheduler", "ckpt_path"), ""),
+}
+_NAMED_ELSEWISE = {"seed": "seed_everything", "target": "model.class_path", **BY_NAME}
+
+
+def config_of(options: TrainOptions) -> dict[str, Any]:
+    """The whole run in the shape of a config file."""
+    from prunetool.training.building.targets import is_checkpoint_path  # it imports torch
+
+    is_checkpoint = options.model is not None or is_checkpoint_path(options.target)
+    return as_sections(options.as_config(), is_checkpoint=is_checkpoint)
 
 
 def write_config(path: Path, options: TrainOptions) -> None:
@@ -34,42 +48,50 @@ def write_config(path: Path, options: TrainOptions) -> None:
     Raises:
         OutputError: if the file cannot be written.
     """
-    values = {_VERSION_KEY: __version__, **options.as_config()}
     head = f"# Repeat this run with: prunetool train --config {path}\n"
+    values = config_of(options)
     write_text(path, head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read what `write_config` wrote.
+    """Read what `write_config`, LightningCLI or a person wrote.
 
     Returns:
-        Values by option name; names and types are checked by ``options.from_values``.
+        Values by option name; types are checked by ``options.from_values``.
 
     Raises:
-        OptionError: if the file is missing, is not YAML, or holds no mapping.
+        OptionError: if the file is missing, is not YAML, or holds something else.
     """
+    where = f"--config {path}"
     try:
         values = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise OptionError(f"--config {path}: {error.strerror}") from error
+        raise OptionError(f"{where}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" (line {where.line + 1})" if where is not None else ""
-        raise OptionError(f"--config {path}: not YAML{line}") from error
-    if not isinstance(values, dict) or _VERSION_KEY not in values:
+        mark = getattr(error, "problem_mark", None)
+        line = f" (line {mark.line + 1})" if mark is not None else ""
+        raise OptionError(f"{where}: not YAML{line}") from error
+    if not isinstance(values, dict):
         raise OptionError(
-            f"--config {path}: expected a config.yaml that prunetool train wrote, "
-            f"with 'prunetool: VERSION' in it"
+            f"{where}: expected sections as LightningCLI writes them (model, data, trainer, ...) "
+            f"and pruning; got {'nothing' if values is None else f'a {type(values).__name__}'}"
         )
-    return _of_today({key: value for key, value in values.items() if key != _VERSION_KEY})
+    if isinstance(values.get("prunetool"), str):
+        return _of_today({key: value for key, value in values.items() if key != "prunetool"})
+    return from_sections(values, where, set(option_keys()) - _elsewhere())
+
+
+def _elsewhere() -> set[str]:
+    """Options that have a place outside the section ``prunetool``."""
+    return {*_SECTION_OF, *_NAMED_ELSEWISE, "model", "data"}
 
 
 def _of_today(values: dict[str, Any]) -> dict[str, Any]:
-    """Give the options of prunetool 0.1.0, which had no rounds, the meaning that they had.
+    """Read a file without sections, as prunetool wrote before it took LightningCLI's.
 
-    Its files hold a schedule beside an amount, and may hold a norm beside a random choice, where
-    neither means anything. A ticket without a word of when was one training with a reset after
-    each event.
+    Those of 0.1.0, which had no rounds, hold a schedule beside an amount, and may hold a norm
+    beside a random choice, where neither means anything. A ticket without a word of when was one
+    training with a reset after each event.
     """
     if "rounds" in values:
         return values
@@ -93,7 +115,38 @@ def override(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any
     for key in given:
         for other in _REPLACES.get(key, ()):
             merged.pop(other, None)
+    if "logger" in given and isinstance(merged.get("trainer"), dict):
+        merged["trainer"] = {k: v for k, v in merged["trainer"].items() if k != "logger"}
     for key, value in given.items():
-        both = key in _BY_KEY and isinstance(merged.get(key), dict)
+        both = key in BY_NAME and isinstance(merged.get(key), dict)
         merged[key] = {**merged[key], **value} if both else value
     return merged
+
+
+def merged_options(
+    config: Path | None, given: Mapping[str, Any], *, target: str | None = None
+) -> TrainOptions:
+    """The options of a file with those of the command line over them.
+
+    Args:
+        config: the file, or None.
+        given: values by option name.
+        target: stands for one that neither of them names.
+
+    Raises:
+        OptionError: for a value that means nothing, saying where it was given.
+    """
+    base = {} if config is None else read_config(config)
+    origins = origins_of(config, given)
+    options = from_values(
+        {"target": target, **override(base, given)},
+        complaint=lambda key, value, expected: _refusal(origins, key, value, expected),
+    )
+    return replace(options, origins=origins)
+
+
+def _refusal(origins: Origins, key: str, value: Any, expected: str) -> str:
+    if origins.config is None or key in origins.typed:
+        return f"{flag_of(key)} {value}: expected {expected}"
+    place = _NAMED_ELSEWISE.get(key) or f"{_SECTION_OF.get(key, 'prunetool.')}{key}"
+    return f"--config {origins.config}: {place}: expected {expected}, got {value!r}"

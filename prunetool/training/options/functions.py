@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from prunetool.errors import OptionError
-from prunetool.training.building.importing import import_object
+from prunetool.importing import import_object
 
 
 def import_function(

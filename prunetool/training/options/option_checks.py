@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prunetool.errors import OptionError
 from prunetool.training.building.strategies import check_strategy
 from prunetool.training.options.method_checks import ROUNDING, check_choice, check_method, groups_of
+from prunetool.training.options.origins import flag_of
 
 if TYPE_CHECKING:
     from prunetool.training.options.options import TrainOptions
@@ -52,11 +53,6 @@ def check(options: TrainOptions) -> None:
         _check_rounds(options)
     else:
         _check_without_rounds(options)
-
-
-def flag_of(name: str) -> str:
-    """The spelling of an option on the command line."""
-    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def is_number(value: Any) -> bool:

@@ -7,13 +7,14 @@ resolved where it is used (``pruning_options.py``, ``trainer.py``).
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from prunetool.errors import OptionError
 from prunetool.suggest import did_you_mean
-from prunetool.training.options.option_checks import EXPECTED, check, flag_of, groups_of, is_number
+from prunetool.training.options.option_checks import EXPECTED, check, groups_of, is_number
+from prunetool.training.options.origins import Origins, flag_of
 
 DEFAULT_SPARSITY = 0.5
 DEFAULT_EPOCHS = 10
@@ -39,7 +40,12 @@ class TrainOptions:
             one training.
         rounds: trainings, at least 2; None for as many as ``rounds.py`` finds right.
         retrain: what a round begins with; None for ``"weights"``.
-        trainer: further arguments of the Trainer.
+        model_arg, data_arg: by name; a value may be an object as ``{class_path, init_args}``.
+        optimizer, lr_scheduler: ``{class_path, init_args}`` of what takes the place of the model's
+            ``configure_optimizers``, as in LightningCLI.
+        ckpt_path: a checkpoint of no run, whose state the run goes on with.
+        trainer: further arguments of the Trainer; objects likewise.
+        origins: where the values were given; no part of the run.
         logger: ``"csv"``, ``"tensorboard"`` or ``"none"``.
     """
 
@@ -88,6 +94,10 @@ class TrainOptions:
     trainer: dict[str, Any] = field(default_factory=dict)
     monitor: str | None = None
     logger: str = "none"
+    optimizer: dict[str, Any] | None = None
+    lr_scheduler: dict[str, Any] | None = None
+    ckpt_path: str | None = None
+    origins: Origins = field(default=Origins(), compare=False, repr=False)
 
     @property
     def in_rounds(self) -> bool:
@@ -96,7 +106,7 @@ class TrainOptions:
 
     def as_config(self) -> dict[str, Any]:
         """The values by option name, as YAML can hold them."""
-        return {option_key(f.name): _listed(getattr(self, f.name)) for f in fields(self) if f.init}
+        return {key: _listed(getattr(self, name)) for key, name in _known().items()}
 
 
 def option_key(name: str) -> str:
@@ -104,25 +114,45 @@ def option_key(name: str) -> str:
     return name.rstrip("_")
 
 
-def from_values(values: Mapping[str, Any]) -> TrainOptions:
+def option_keys() -> list[str]:
+    """The keys of all options."""
+    return list(_known())
+
+
+def _known() -> dict[str, str]:
+    """The attributes that are options, by key."""
+    return {option_key(f.name): f.name for f in fields(TrainOptions) if f.name != "origins"}
+
+
+Complaint = Callable[[str, Any, str], str]
+
+
+def _of_an_option(key: str, value: Any, expected: str) -> str:
+    return f"{flag_of(key)} {value}: expected {expected}"
+
+
+def from_values(values: Mapping[str, Any], *, complaint: Complaint = _of_an_option) -> TrainOptions:
     """Check plain values and fill in the defaults.
 
     Args:
         values: by option name, ``_`` for ``-``; None means not given.
+        complaint: words the refusal of a key's value, given what was expected.
 
     Raises:
         OptionError: for an unknown name, a value of another type or outside its interval, or
             options that exclude each other.
     """
     given = {key: value for key, value in values.items() if value is not None}
-    known = {option_key(f.name): f.name for f in fields(TrainOptions)}
+    known = _known()
     for key in given:
         if key not in known:
             raise OptionError(f"no option '{key}'{did_you_mean(key, known)}")
     if "target" not in given:
         raise OptionError("TARGET is missing: give pkg.mod:Class, path/file.py:Class or a file")
     hints = get_type_hints(TrainOptions)
-    attributes = {known[key]: _typed(key, v, hints[known[key]]) for key, v in given.items()}
+    attributes = {
+        known[key]: _typed(key, value, hints[known[key]], complaint) for key, value in given.items()
+    }
     return _with_defaults(attributes)
 
 
@@ -147,7 +177,7 @@ def _default_sparsity(pattern: str | None) -> float:
     return DEFAULT_SPARSITY if groups is None else 1 - groups[0] / groups[1]
 
 
-def _typed(key: str, value: Any, hint: Any) -> Any:
+def _typed(key: str, value: Any, hint: Any, complaint: Complaint) -> Any:
     """Check a value against its attribute's type; lists become tuples, ints floats, as needed."""
     for choice in get_args(hint) if get_origin(hint) in (types.UnionType, Union) else (hint,):
         origin = get_origin(choice) or choice
@@ -158,7 +188,7 @@ def _typed(key: str, value: Any, hint: Any) -> Any:
             return value if isinstance(value, int) else float(value)
         elif isinstance(value, origin) and not (isinstance(value, bool) and origin is int):
             return dict(value) if origin is dict else value
-    raise OptionError(f"{flag_of(key)} {value}: expected {EXPECTED.get(key) or _in_words(hint)}")
+    raise OptionError(complaint(key, value, EXPECTED.get(key) or _in_words(hint)))
 
 
 def _in_words(hint: Any) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from prunetool.epochs import ChosenEpochs, is_epochs, parse_epochs
 from prunetool.errors import OptionError
-from prunetool.training.building.importing import import_object
+from prunetool.importing import import_object
 from prunetool.training.building.trees import is_misconfiguration
-from prunetool.training.options.epochs import ChosenEpochs, is_epochs, parse_epochs
 from prunetool.training.options.functions import import_function
 from prunetool.training.options.method_checks import (
     CHANNELS,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from prunetool.checkpoints.reader import open_checkpoint
 from prunetool.errors import OptionError
 from prunetool.training.options.config import override, read_config
-from prunetool.training.options.option_checks import flag_of
 from prunetool.training.options.options import TrainOptions, from_values
+from prunetool.training.options.origins import flag_of, origins_of
 from prunetool.training.options.round_options import rounds_of
 from prunetool.training.processes.ranks import is_main
 from prunetool.training.recording.checkpointing import STATE_KEY
@@ -103,6 +103,7 @@ def _options(folder: RunFolder, given: Mapping[str, Any]) -> tuple[TrainOptions,
     changed = {key: (old[key], new[key]) for key in new if new[key] != old[key]}
     _refuse(folder, changed)
     words = ", ".join(f"{flag_of(key)} {now} (it was {was})" for key, (was, now) in changed.items())
+    after = replace(after, origins=origins_of(folder.config, given))
     return after, [f"goes on with {words}"] if words else []
 
 

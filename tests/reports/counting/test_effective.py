@@ -8,6 +8,8 @@ from prunetool.errors import OptionError
 from prunetool.reports import report_on
 from prunetool.reports.counting.effective import with_macs
 from prunetool.reports.counting.macs import MacCounts, count_macs
+from prunetool.reports.requirements.gates import failures
+from prunetool.reports.requirements.requirements import parse_requirement
 from prunetool.reports.statistics import Macs
 
 
@@ -62,3 +64,10 @@ def test_tied_weights_have_one_name_in_the_file(model, tmp_path):
 def test_another_model_is_refused(model, tmp_path):
     with pytest.raises(OptionError, match=r"no parameter of the model, which has a\.weight"):
         with_macs(saved(model, tmp_path), MacCounts({}, 0, {"a.weight": "a.weight"}))
+
+
+def test_a_requirement_on_the_model_counts_what_is_elsewhere(model, tmp_path):
+    counts = MacCounts({"2.weight": 100}, 50, {"2.weight": "2.weight"})
+    report = with_macs(saved(model, tmp_path), counts)
+    for text in ("model:macs==150", "macs==100", "model:effective_macs==75", "2.*:macs==100"):
+        assert not failures(report, [parse_requirement(text)])

@@ -6,8 +6,8 @@ from project import fresh_imports, write_project
 from torch.utils.data import DataLoader
 
 from prunetool.errors import OptionError, TargetError, UserCodeError
+from prunetool.importing import import_object, make_importable
 from prunetool.training.building.data import fit_data
-from prunetool.training.building.importing import import_object, make_importable
 from prunetool.training.building.trees import Tree
 
 LIGHTNING = Tree("lightning.pytorch")

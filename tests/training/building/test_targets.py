@@ -6,7 +6,7 @@ import torch
 from project import fresh_imports, write_project
 
 from prunetool.errors import CheckpointError, OptionError, TargetError, UserCodeError
-from prunetool.training.building.importing import make_importable
+from prunetool.importing import make_importable
 from prunetool.training.building.targets import build_model, is_checkpoint_path, resolve_target
 from prunetool.training.building.trees import Tree
 

@@ -38,6 +38,11 @@ def test_what_is_written_can_be_read(tmp_path):
         ({"criterion": "random", "pattern": "2:4"}, {"pruning_fn": "x:Y"}, {"pruning_fn": "x:Y"}),
         ({"global": False}, {"allocation": "erk"}, {"allocation": "erk"}),
         ({"allocation": "erk"}, {"global": True}, {"global": True}),
+        (
+            {"trainer": {"logger": {}, "a": 1}},
+            {"logger": "csv"},
+            {"trainer": {"a": 1}, "logger": "csv"},
+        ),
     ],
 )
 def test_the_command_line_wins(base, given, merged):
@@ -49,8 +54,8 @@ def test_the_command_line_wins(base, given, merged):
     [
         (None, "No such file"),
         ("a: [1", r"not YAML \(line"),
-        ("- 1", "expected a config.yaml that prunetool train wrote"),
-        ("seed: 1", "with 'prunetool: VERSION' in it"),
+        ("- 1", "expected sections as LightningCLI writes them .* got a list"),
+        ("seed: 1", "no section 'seed'; expected seed_everything, "),
     ],
 )
 def test_what_is_no_config(tmp_path, text, fragment):

@@ -1,4 +1,4 @@
-"""Epochs on the command line: ``2-10/2,15`` is 2, 4, 6, 8, 10 and 15."""
+"""Epochs as text, on the command line or in YAML: ``2-10/2,15`` is 2, 4, 6, 8, 10 and 15."""
 
 from __future__ import annotations
 

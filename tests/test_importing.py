@@ -7,7 +7,7 @@ import pytest
 from project import fresh_imports, write_project
 
 from prunetool.errors import TargetError, UserCodeError
-from prunetool.training.building.importing import import_object, make_importable
+from prunetool.importing import import_object, make_importable
 
 
 @pytest.fixture

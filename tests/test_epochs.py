@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from prunetool.epochs import is_epochs, parse_epochs
 from prunetool.errors import OptionError
-from prunetool.training.options.epochs import is_epochs, parse_epochs
 
 
 @pytest.mark.parametrize(
