@@ -226,6 +226,7 @@ def test_validate_and_the_sanity_check_log_nothing(tmp_path):
     assert "sparsity" not in run.callback_metrics
 
 
+@pytest.mark.filterwarnings("ignore:The dirpath has changed")
 def test_a_resumed_fit_goes_on_with_the_figures(tmp_path):
     callback = pruning(end=3)
     keeping = ModelCheckpoint(tmp_path, save_last=True)
