@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +136,14 @@ def test_the_projects_config_runs_as_it_is_and_repeats(train, write):
 
     longer = train("one", "--resume", "--max-epochs", "4")
     assert longer.code == 0, longer.err
+    shutil.copy("one/checkpoints/last.ckpt", "start.ckpt")
+    changes = {"ckpt_path": "start.ckpt", "trainer.max_epochs": 4}
+    over = train("--config", write("on.yaml", changes, pruning), "--output", "on")
+    assert (over.code, "ckpt_path start.ckpt: is of 4 epochs already" in over.err) == (2, True)
+    on = train("--config", "on.yaml", "--max-epochs", "5", "--output", "on")
+    assert on.code == 0, on.err
+    steps = [torch.load(f"{it}/checkpoints/last.ckpt")["global_step"] for it in ("one", "on")]
+    assert steps == [24, 30]
     on = train("one/checkpoints/last.ckpt", "--data", "cli_main.Data", "--output", "three",
                "--max-epochs", "1", "--accelerator", "cpu")  # fmt: skip
     assert on.code == 0, on.err  # the model and its backbone are built from the checkpoint

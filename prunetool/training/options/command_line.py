@@ -73,7 +73,11 @@ def place_from(typed: Mapping[str, Any]) -> Place:
 
 def _state_of_config(typed: Mapping[str, Any]) -> Path | None:
     options = options_from(typed)
-    return None if options.ckpt_path is None else state_in(Path(options.ckpt_path), options)
+    if options.ckpt_path is None:
+        return None
+    return state_in(
+        Path(options.ckpt_path), options, given=f"--config {typed['config']}: ckpt_path"
+    )
 
 
 def _values(typed: Mapping[str, Any]) -> dict[str, Any]:

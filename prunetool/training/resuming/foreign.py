@@ -22,8 +22,13 @@ def is_in_no_run(target: Path) -> bool:
     return target.is_file() and not any((it / "config.yaml").is_file() for it in around)
 
 
-def state_in(target: Path, options: TrainOptions) -> Path:
+def state_in(target: Path, options: TrainOptions, *, given: str = "--resume") -> Path:
     """Make sure that a new run can go on with the state in a checkpoint.
+
+    Args:
+        target: the checkpoint.
+        options: of the new run.
+        given: where it was named, for messages.
 
     Returns:
         The checkpoint.
@@ -36,19 +41,19 @@ def state_in(target: Path, options: TrainOptions) -> Path:
     epochs, steps = finished_epochs(content), int(content.get("global_step", 0))
     if "optimizer_states" not in content:
         raise OptionError(
-            f"--resume {target}: holds no state of the optimizer; without --resume its weights "
+            f"{given} {target}: holds no state of the optimizer; without --resume its weights "
             f"start a new run"
         )
     if options.in_rounds:
         raise OptionError(
-            f"--resume {target}: every round of a --lottery-ticket is a training of its own; "
+            f"{given} {target}: every round of a --lottery-ticket is a training of its own; "
             f"without --resume the weights start the first"
         )
     _require_plain(target)
     if (reached := reached_limit(options, epochs, steps)) is not None:
         name, done, _ = reached
         raise OptionError(
-            f"--resume {target}: is of {done} {name} already; they count, so give a higher "
+            f"{given} {target}: is of {done} {name} already; they count, so give a higher "
             f"--max-{name} than {done}"
         )
     return target

@@ -101,6 +101,12 @@ def test_a_file_of_0_1_0_keeps_its_meaning(tmp_path):
     assert (options.lottery_ticket, options.in_rounds) == ("all", False)
 
 
+def test_a_flat_file_with_rounds_is_taken_at_its_word(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("prunetool: 0.1.0\ntarget: net:Net\nlottery_ticket: true\nrounds: null\n")
+    assert from_values(read_config(path)).in_rounds
+
+
 def test_a_file_of_today_is_taken_at_its_word(tmp_path):
     path = tmp_path / "config.yaml"
     options = from_values({"target": "net:Net", "lottery_ticket": True})
