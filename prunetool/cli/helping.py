@@ -39,7 +39,7 @@ class Group(TyperGroup):
         _write_panels(self, ctx, formatter)
         commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
         rows = [
-            (it.name, " ".join((it.help or "").split("\n\n")[0].split()))
+            (it.name or "", " ".join((it.help or "").split("\n\n")[0].split()))
             for it in commands
             if it is not None and not it.hidden
         ]
