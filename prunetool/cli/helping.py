@@ -27,6 +27,9 @@ class Group(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the options before the command, as Typer does, but without pydantic."""
+        if not args and not ctx.resilient_parsing:
+            typer.echo(ctx.get_help())  # click would make it the text of the error
+            ctx.fail("no command given; choose one of the above")
         for param in self.get_params(ctx):
             # Typer imports pydantic to convert what is no bool: its own flags for completion are
             # None when they are not given.
