@@ -10,9 +10,12 @@ import typer
 from prunetool._version import __version__
 from prunetool.cli import export, finalize, report, train
 from prunetool.cli.boundary import run
+from prunetool.cli.helping import Group
 
 app = typer.Typer(
     name="prunetool",
+    cls=Group,
+    rich_markup_mode=None,  # helping.py says why
     help="Train, report, finalize and export sparse PyTorch Lightning models.",
     epilog="Example: prunetool train prunetool.demos:DigitsClassifier --sparsity 0.9",
     no_args_is_help=True,

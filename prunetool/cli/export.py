@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prunetool.cli.helping import Command
 from prunetool.cli.options import (
     CheckpointArgument,
     Exclude,
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         name="export",
+        cls=Command,
         epilog="Example: prunetool export runs/demo-1 -o model.safetensors --dtype bfloat16",
     )(_command)
 

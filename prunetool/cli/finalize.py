@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prunetool.cli.helping import Command
 from prunetool.cli.options import CheckpointArgument, Force, Trust, compute_in_one_thread
 from prunetool.cli.output import Output
 from prunetool.cli.working import working
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         name="finalize",
+        cls=Command,
         epilog="Example: prunetool finalize runs/demo-1 -o model.final.ckpt",
     )(_command)
 

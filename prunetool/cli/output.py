@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 # Wide enough that no table is ever folded or cut where it goes to a pipe or a file.
 _UNLIMITED_WIDTH = 100_000
@@ -66,6 +64,8 @@ class Output:
 
 
 def _console(stream: object) -> Console:
+    from rich.console import Console
+
     console = Console(file=stream, markup=False, emoji=False, highlight=False)  # type: ignore[arg-type]
     if not console.is_terminal:
         console = Console(

@@ -11,6 +11,7 @@ import typer
 
 from prunetool.cli import macs
 from prunetool.cli.boundary import REQUIREMENT_NOT_MET
+from prunetool.cli.helping import Command
 from prunetool.cli.options import Exclude, Include, Quiet, Trust, compute_in_one_thread
 from prunetool.cli.output import Output
 from prunetool.cli.report_formats import Format, check_depth, show
@@ -41,6 +42,7 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         name="report",
+        cls=Command,
         epilog="Example: prunetool report runs/demo-1 --require 'sparsity>=0.9'",
     )(_command)
 

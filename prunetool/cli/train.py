@@ -9,10 +9,10 @@ from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperCommand
 
 from prunetool.cli import train_options as option
 from prunetool.cli.boundary import REQUIREMENT_NOT_MET, TERMINATED
+from prunetool.cli.helping import Command
 from prunetool.cli.interrupts import INTERRUPTED, raise_missed_interrupt
 from prunetool.cli.output import Output
 from prunetool.training.processes.ranks import is_main
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
     )(train)
 
 
-class _TrainCommand(TyperCommand):
+class _TrainCommand(Command):
     """Takes ``--lottery-ticket`` with a value too, which a flag of click's cannot have."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
