@@ -83,6 +83,7 @@ def test_the_session_prints_what_it_shows(tmp_path):
             name = re.match(r"# file: (\S+)\n", block)
             assert name or kind == "python", block
             target = tmp_path / (name[1] if name else "snippet.py")
+            target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(block, encoding="utf-8")
             if not name:
                 code, printed = run([sys.executable, "snippet.py"], tmp_path)

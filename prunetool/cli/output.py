@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import sys
-from typing import TYPE_CHECKING
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 # Wide enough that no table is ever folded or cut where it goes to a pipe or a file.
 _UNLIMITED_WIDTH = 100_000
 _NAMES_SHOWN = 5
+_ESCAPES = "prunetool.escapes"
 
 
 class Output:
@@ -63,13 +67,23 @@ class Output:
         print(text, file=sys.stderr, flush=True)
 
 
-def _console(stream: object) -> Console:
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """Give what cannot be encoded as escapes that are JSON's too."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+def _console(stream: TextIO) -> Console:
     from rich.console import Console
 
-    console = Console(file=stream, markup=False, emoji=False, highlight=False)  # type: ignore[arg-type]
+    if isinstance(stream, TextIOWrapper):
+        # A name that the terminal's encoding does not have is printed as escapes.
+        codecs.register_error(_ESCAPES, _escaped)
+        stream.reconfigure(errors=_ESCAPES)
+    console = Console(file=stream, markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console = Console(
-            file=stream,  # type: ignore[arg-type]
+            file=stream,
             markup=False,
             emoji=False,
             highlight=False,

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import saved
@@ -25,6 +28,17 @@ def test_a_table_on_stdout(prunetool, path):
     assert "fc.weight 2x3 6 4 66.67 %" in " ".join(result.out.split())
     assert "blocks[0].weight" in result.out
     assert "\x1b" not in result.out
+
+
+def test_a_name_that_stdout_cannot_encode(tmp_path):
+    path = saved.save_lightning(tmp_path / "a.ckpt", {"层.weight": torch.eye(2)})
+    command = [sys.executable, "-m", "prunetool", "report", str(path)]
+
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=True
+    )
+
+    assert done.stdout.splitlines()[-4].split()[:2] == [b"\\u5c42.weight", b"2x2"]
 
 
 def test_json_on_stdout(prunetool, path):

@@ -28,8 +28,8 @@ def percent(fraction: float) -> str:
 
 
 def dead_text(layer: Layer) -> str:
-    """Give the dead channels along dim 0 and along dim 1, as in ``3+1``; nothing of none."""
-    return "+".join(str(it) for it in layer.dead_channels) if any(layer.dead_channels) else ""
+    """Give the dead channels along dim 0 and along dim 1, as in ``3+1``; nothing without zeros."""
+    return "+".join(str(it) for it in layer.dead_channels) if layer.count.zeros else ""
 
 
 def note_text(layer: Layer) -> str:

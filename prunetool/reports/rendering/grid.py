@@ -12,11 +12,13 @@ class Column:
     Attributes:
         rank: 0 is always shown; of the others, the lower ones where there is not room for all.
         right: whether it is aligned to the right.
+        title_of_totals: its title where totals have a table of their own; the same by default.
     """
 
     title: str
     rank: int = 0
     right: bool = False
+    title_of_totals: str = ""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from prunetool.reports.statistics import Count, Layer, Macs, Report, Sums
 _BAR = 10
 # Ranks: what is left out first where there is little room has the highest one.
 _COLUMNS = (
-    Column("shape", rank=1),
+    Column("shape", rank=1, title_of_totals="tensors"),
     Column("parameters", right=True),
     Column("zeros", right=True),
     Column("sparsity", right=True),
@@ -54,7 +54,7 @@ def report_grid(
 
     def sums_row(name: str, sums: Sums) -> Row:
         of = f"{sums.layers} tensor{'' if sums.layers == 1 else 's'}"
-        dead = str(sums.dead_channels or "")
+        dead = str(sums.dead_channels)
         graph = drawn(sums.count)
         return Row(name, (of, *_counted(sums.count), graph, "", dead, "", *sizes(sums), "", ""))
 

@@ -6,9 +6,10 @@ Names are code, so that nothing in them is taken for markup, a mention or an emo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from prunetool.reports.rendering.grid import Grid, Row
+from prunetool.reports.rendering.grid import Column, Grid, Row
 
 _MOST_UNFOLDED = 40  # rows
 
@@ -19,21 +20,30 @@ def to_markdown(grid: Grid, *, title: str) -> str:
     Args:
         title: of both; shown literally.
     """
-    grid = grid.without_empty()
-    totals = "\n".join(_table(grid, grid.totals, what="total", code=False))
-    rows = "\n".join(_table(grid, grid.rows, what=grid.what, code=True))
+    totals, rows = _totals(grid), _rows(grid)
     if len(grid.rows) > _MOST_UNFOLDED:
         summary = f"{len(grid.rows)} {grid.what}s"
         rows = f"<details>\n<summary>{summary}</summary>\n\n{rows}\n\n</details>"
     return f"### prunetool report: {literal(title)}\n\n{totals}\n\n{rows}\n"
 
 
-def _table(grid: Grid, rows: Sequence[Row], *, what: str, code: bool) -> Iterable[str]:
-    yield _line([what, *(it.title for it in grid.columns)])
-    yield _line(["---", *("---:" if it.right else "---" for it in grid.columns)])
-    for row in rows:
-        name = literal(row.name) if code else f"**{row.name}**"
-        yield _line([name, *(it.replace("<", "&lt;") for it in row.cells)])
+def _totals(grid: Grid) -> str:
+    own = replace(grid, rows=()).without_empty()
+    titles = ("total", *(it.title_of_totals or it.title for it in own.columns))
+    return _table(own.columns, titles, {f"**{it.name}**": it for it in own.totals})
+
+
+def _rows(grid: Grid) -> str:
+    own = replace(grid, totals=()).without_empty()
+    titles = (own.what, *(it.title for it in own.columns))
+    return _table(own.columns, titles, {literal(it.name): it for it in own.rows})
+
+
+def _table(columns: Sequence[Column], titles: Sequence[str], rows: Mapping[str, Row]) -> str:
+    sides = ("---", *("---:" if it.right else "---" for it in columns))
+    lines = [titles, sides]
+    lines += [(name, *(it.replace("<", "&lt;") for it in row.cells)) for name, row in rows.items()]
+    return "\n".join(_line(it) for it in lines)
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -69,7 +69,8 @@ def test_layers_with_almost_nothing_left_are_marked():
 
 
 def test_dead_channels():
-    assert [dead_text(layer(1, dead=it)) for it in ((3, 1), (0, 0), ())] == ["3+1", "", ""]
+    assert [dead_text(layer(1, dead=it)) for it in ((3, 1), (0, 0), ())] == ["3+1", "0+0", ""]
+    assert dead_text(layer(0)) == ""
 
 
 def test_shapes_and_names():

@@ -5,7 +5,7 @@ import pytest
 from prunetool.reports.rendering.grid import Column, Grid, Row
 from prunetool.reports.rendering.markdown import literal, to_markdown
 
-COLUMNS = (Column("shape"), Column("zeros", right=True), Column("mask"))
+COLUMNS = (Column("shape", title_of_totals="tensors"), Column("zeros", right=True), Column("mask"))
 
 
 def grid(count):
@@ -16,7 +16,7 @@ def grid(count):
 def test_totals_then_rows_without_empty_columns():
     assert to_markdown(grid(2), title="a_b.ckpt") == (
         "### prunetool report: `a_b.ckpt`\n\n"
-        "| total | shape | zeros |\n| --- | --- | ---: |\n| **whole model** | 1 tensor | 9 |\n\n"
+        "| total | tensors | zeros |\n| --- | --- | ---: |\n| **whole model** | 1 tensor | 9 |\n\n"
         "| layer | shape | zeros |\n| --- | --- | ---: |\n"
         "| `layer_0` | 2x3 | 0 |\n| `layer_1` | 2x3 | 1 |\n"
     )

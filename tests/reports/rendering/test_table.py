@@ -41,7 +41,10 @@ def test_modules(tmp_path):
 
     found = [" ".join(line.split()) for line in plain_text(table).splitlines()]
     assert found[0] == "module tensors parameters zeros sparsity dead bytes sparse bytes"
-    assert found[2:4] == ["fc 2 tensors 8 5 62.50 % 1 32 32", "blocks[0] 1 tensor 4 0 0.00 % 16 16"]
+    assert found[2:4] == [
+        "fc 2 tensors 8 5 62.50 % 1 32 32",
+        "blocks[0] 1 tensor 4 0 0.00 % 0 16 16",
+    ]
     assert found[-1] == "whole model 3 tensors 12 5 41.67 % 1 48 48"
 
 
