@@ -61,11 +61,15 @@ class Ran:
 
 
 def run(arguments: Sequence[object]) -> Ran:
-    """Run Python with ``arguments`` and watch it."""
+    """Run Python with ``arguments`` and watch it.
+
+    Bytecode is kept, as where prunetool is installed: without, every start compiles it anew.
+    """
+    inherited = {name: it for name, it in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={**inherited, "PYTHONPATH": str(Path(__file__).parent.parent)},
         stdout=subprocess.PIPE,
         text=True,
     )

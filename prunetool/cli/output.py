@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 import sys
 from io import TextIOWrapper
@@ -79,7 +80,8 @@ def _console(stream: TextIO) -> Console:
     if isinstance(stream, TextIOWrapper):
         # A name that the terminal's encoding does not have is printed as escapes.
         codecs.register_error(_ESCAPES, _escaped)
-        stream.reconfigure(errors=_ESCAPES)
+        with contextlib.suppress(OSError):  # a daemon's, put on another file than it was made for
+            stream.reconfigure(errors=_ESCAPES)
     console = Console(file=stream, markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console = Console(

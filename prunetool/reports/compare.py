@@ -100,11 +100,12 @@ def compare(
     rows = tuple(
         Row(name, ours.get(name), theirs.get(name), known.get(name)) for name in ours | theirs
     )
+    name = first.whole_name if not first.complete else second.whole_name
     return Comparison(
         reports=(first, second),
         rows=rows,
         pruned_set=_of_pruned_set(first, second, known),
-        whole=Row("whole model", first.total, second.total, total_change(known.values())),
+        whole=Row(name, first.total, second.total, total_change(known.values())),
     )
 
 

@@ -113,6 +113,11 @@ class Report:
         """Of the pruned set."""
         return total_of(layer for layer in self.layers if layer.prunable)
 
+    @property
+    def whole_name(self) -> str:
+        """What all layers together are called."""
+        return "whole model" if self.complete else "all selected"
+
     @cached_property
     def sums(self) -> Sums:
         """Of all layers, and of what is multiplied elsewhere."""

@@ -38,3 +38,12 @@ def test_the_pruned_set_is_one_set_where_only_one_file_has_masks(tmp_path):
     expected = Row("pruned set", Count(6, 4), Count(6, 4))
     assert compare(masked, finalized).pruned_set == expected
     assert compare(finalized, masked).pruned_set == expected
+
+
+def test_what_is_selected_is_not_called_the_whole_model(tmp_path):
+    paths = [tmp_path / "a.pt", tmp_path / "b.pt"]
+    for path in paths:
+        torch.save({"a.weight": torch.eye(2), "b.weight": torch.eye(2)}, path)
+    whole = compare(*(report_on(path) for path in paths))
+    selected = compare(report_on(paths[0]), report_on(paths[1], include=["a.*"]))
+    assert (whole.whole.name, selected.whole.name) == ("whole model", "all selected")

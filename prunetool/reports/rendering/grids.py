@@ -80,8 +80,10 @@ def report_grid(
         )
         return Row(printable(layer.name), cells, alarming=bool(note))
 
-    whole = "whole model" if report.complete else "all selected"
-    totals = (sums_row("pruned set", report.prunable_sums), sums_row(whole, report.sums))
+    totals = (
+        sums_row("pruned set", report.prunable_sums),
+        sums_row(report.whole_name, report.sums),
+    )
     if depth is None:
         return Grid("layer", _COLUMNS, tuple(layer_row(it) for it in report.layers), totals)
     groups = group_by_module(report, depth)
