@@ -34,6 +34,8 @@ _SECTIONS = (
 _OF_SUBCOMMANDS = ("fit", "validate", "test", "predict", "subcommand")
 # What a Trainer takes where nothing limits it, which LightningCLI writes as null.
 _LIGHTNINGS_EPOCHS = 1000
+# Elsewhere null stands for the Trainer's default; here it is a value: validation across epochs.
+_NULL_IS_A_VALUE = ("check_val_every_n_epoch",)
 
 
 def as_sections(values: Mapping[str, Any], *, is_checkpoint: bool) -> dict[str, Any]:
@@ -114,7 +116,9 @@ def _of_fit(sections: Mapping[str, Any], where: Where) -> Mapping[str, Any]:
 
 def _trainer(sections: Mapping[str, Any], where: Where) -> dict[str, Any]:
     trainer = _mapping(sections, "trainer", where)
-    given = {key: value for key, value in trainer.items() if value is not None}
+    given = {
+        key: value for key, value in trainer.items() if value is not None or key in _NULL_IS_A_VALUE
+    }
     for limit in ("max_epochs", "max_steps"):
         if given.get(limit) == -1:  # no limit
             del given[limit]

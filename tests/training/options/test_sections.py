@@ -96,3 +96,10 @@ def test_what_a_file_means(sections, values):
 def test_what_means_nothing(sections, fragment):
     with pytest.raises(OptionError, match=f"^{FILE}: {fragment}"):
         read(**sections)
+
+
+def test_null_is_a_value_where_the_trainers_default_is_another():
+    """``check_val_every_n_epoch: null`` counts batches across epochs; other nulls say nothing."""
+    trainer = {"check_val_every_n_epoch": None, "val_check_interval": 3, "logger": None}
+    values = from_sections({"trainer": trainer}, "--config FILE", set())
+    assert values["trainer"] == {"check_val_every_n_epoch": None, "val_check_interval": 3}
