@@ -55,6 +55,9 @@ def check_target(target: Path, *, source: Path, force: bool) -> None:
 
 
 def _check_target(target: Path, source: Path, force: bool) -> None:
+    if target.absolute().parts[1:2] in (("dev",), ("proc",)):
+        # /dev/stdout leads to the file that stdout goes to, which would be replaced.
+        raise OutputError(f"{target}: expected the name of a file to write, found a device or pipe")
     if target.exists() and target.samefile(source):
         raise OutputError(f"{target}: the output would replace the input; name another with -o")
     if source.is_dir() and target.resolve().is_relative_to(source.resolve()):

@@ -114,9 +114,9 @@ def _command(
     from prunetool.reports.requirements.gates import failures
     from prunetool.reports.requirements.requirements import parse_requirement
 
-    check_depth(depth, compared=other is not None)
+    check_depth(depth, form=form, compared=other is not None)
     check_pictures(html=form is Format.HTML, two=other is not None, masks=mask)
-    check_plot(plot, table=form is Format.TABLE, two=other is not None)
+    check_plot(plot, table=form is Format.TABLE, two=other is not None, file=output)
     requirements = [parse_requirement(text) for text in require or ()]
     choice: _Choice = {"include": include or (), "exclude": exclude or (), "trust": trust}
     screen = Output(quiet=quiet)

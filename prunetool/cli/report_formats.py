@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from prunetool.reports.statistics import Report
 
 
+_OF_A_RUN = ("config.yaml", "metrics.csv", "events.csv", "histograms.json", "report.json")
+
+
 class Format(enum.StrEnum):
     """How to print a report."""
 
@@ -64,7 +67,7 @@ def show(
     if file is not None:
         from prunetool.reports.rendering.files import write_report
 
-        write_report(rendered, file, inputs=_inputs(subject))
+        write_report(rendered, file, inputs=_not_to_be_replaced(subject))
         output.note(f"wrote {file}")
     elif form is Format.GITHUB:
         from prunetool.reports.rendering.files import plain_text
@@ -92,7 +95,7 @@ def _annotate(
         append_text(_markdown(subject, depth), Path(summary), what="GITHUB_STEP_SUMMARY")
 
 
-def check_depth(depth: int | None, *, compared: bool) -> None:
+def check_depth(depth: int | None, *, form: Format, compared: bool) -> None:
     """Refuse ``--depth`` where it means nothing.
 
     Raises:
@@ -102,6 +105,8 @@ def check_depth(depth: int | None, *, compared: bool) -> None:
         raise OptionError(f"--depth {depth}: expected at least 1, the outermost modules")
     if depth is not None and compared:
         raise OptionError("--depth: goes with one checkpoint, got two; report on each by itself")
+    if depth is not None and form is Format.HTML:
+        raise OptionError("--depth: adds up in tables, not on a page; leave one of the two out")
 
 
 def _inputs(subject: Report | Comparison) -> list[Path]:
@@ -109,6 +114,13 @@ def _inputs(subject: Report | Comparison) -> list[Path]:
 
     reports = subject.reports if isinstance(subject, Comparison) else (subject,)
     return [Path(it.source.path) for it in reports]
+
+
+def _not_to_be_replaced(subject: Report | Comparison) -> list[Path]:
+    """What was read, and what else the runs hold that it is in."""
+    inputs = _inputs(subject)
+    runs = (it.parent.parent for it in inputs if it.parent.name == "checkpoints")
+    return [*inputs, *(file for run in runs for name in _OF_A_RUN if (file := run / name).exists())]
 
 
 def _table(subject: Report | Comparison, depth: int | None) -> RenderableType:

@@ -32,7 +32,7 @@ def check_pictures(*, html: bool, two: bool, masks: Sequence[str] | None) -> Non
         raise OptionError("--mask: chooses the pictures of a page; add --format html -o FILE.html")
 
 
-def check_plot(plot: bool, *, table: bool, two: bool) -> None:
+def check_plot(plot: bool, *, table: bool, two: bool, file: Path | None) -> None:
     """Refuse ``--plot`` where it would spoil what programs read.
 
     Raises:
@@ -40,6 +40,8 @@ def check_plot(plot: bool, *, table: bool, two: bool) -> None:
     """
     if plot and not table:
         raise OptionError("--plot: draws below a table; leave out --format")
+    if plot and file is not None:
+        raise OptionError("--plot: draws for the terminal; leave out -o, or take --format html")
     if plot and two:
         raise OptionError("--plot: goes with one checkpoint, got two; draw each by itself")
 

@@ -28,7 +28,7 @@ class Row:
     @property
     def difference(self) -> float | None:
         """Sparsity of the second minus that of the first, in [-1, 1]; None without both."""
-        if self.first is None or self.second is None:
+        if not (self.first and self.second and self.first.parameters and self.second.parameters):
             return None
         return self.second.sparsity - self.first.sparsity
 

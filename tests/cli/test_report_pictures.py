@@ -88,3 +88,32 @@ def test_bad_usage(prunetool, run, arguments, fragment):
     assert fragment in result.err
     assert result.err.startswith("error: ")
     assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.csv", "events.csv", "histograms.json"])
+def test_a_runs_own_files_are_no_place_for_a_report(prunetool, run, name):
+    target = run / name
+    target.touch()
+    before = target.read_bytes()
+    result = prunetool("report", run, "-o", target)
+    assert (result.code, target.read_bytes()) == (2, before)
+    assert result.err.startswith(f"error: {target}: the output would replace the input")
+
+
+def test_stdout_by_name_is_no_file_to_replace(prunetool, run):
+    result = prunetool("report", run, "-o", "/dev/stdout")
+    assert result.code == 2
+    assert "expected the name of a file to write" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragment"),
+    [
+        (("--plot", "-o", "out.txt"), "--plot: draws for the terminal; leave out -o"),
+        (("--depth", "1", "--format", "html"), "--depth: adds up in tables, not on a page"),
+    ],
+)
+def test_what_does_not_go_together(prunetool, run, arguments, fragment):
+    result = prunetool("report", run, *arguments)
+    assert result.code == 2
+    assert fragment in result.err

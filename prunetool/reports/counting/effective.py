@@ -17,13 +17,19 @@ def with_macs(report: Report, counts: MacCounts) -> Report:
             activations, they are dense.
 
     Raises:
-        OptionError: if the model has none of the report's layers.
+        OptionError: if the model lacks any of the report's layers.
     """
     names = {layer.name for layer in report.layers}
     if names.isdisjoint(counts.names):
         raise OptionError(
             f"multiply-accumulates: {report.source.path} has no parameter of the model, which has "
             f"{', '.join(sorted(counts.names)[:3])}; name its class with --model"
+        )
+    unknown = sorted(names - counts.names)
+    if unknown:
+        raise OptionError(
+            f"multiply-accumulates: the model has no {unknown[0]}, which {report.source.path} has; "
+            "build it as it was with --model-arg, or leave that out with --exclude"
         )
     layers = tuple(replace(layer, macs=_macs(layer, counts)) for layer in report.layers)
     known = {counts.first_name(name) for name in names}

@@ -43,7 +43,7 @@ class MacCounts:
 
     @property
     def names(self) -> frozenset[str]:
-        """All names of all parameters of the model."""
+        """All names of all parameters of the model, and of its buffers."""
         return frozenset(self.first_names)
 
     def first_name(self, name: str) -> str:
@@ -82,7 +82,9 @@ def _count(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]) -
     counter = _Counter({first[id(p)]: p.detach() for p in module.parameters()}, (inputs, named))
     with torch.no_grad(), _as_counted(), counter:
         module(*inputs, **named)
-    first_names = {plain[name]: first[tensor] for name, tensor in names.items()}
+    buffers = without_prefixes([it for it, _ in module.named_buffers()], own_module=True)
+    first_names = {it: it for it in buffers.values()}  # some files do not tell them apart
+    first_names |= {plain[name]: first[tensor] for name, tensor in names.items()}
     return MacCounts(counter.by_parameter, counter.elsewhere, first_names)
 
 

@@ -65,6 +65,8 @@ def model_and_call(
     make_importable(choice.app_dir)
     source = resolve_target(checkpoint, model=choice.model, app_dir=choice.app_dir)
     built = build_model(source, choice.model_arg)
+    if from_shapes is not None:
+        _require_names(built.module, from_shapes)
     call = from_shapes or _call_of_data(built, choice)
     return built.module.eval(), call
 
@@ -82,6 +84,16 @@ def _call_of_shapes(shapes: Sequence[str]) -> Call:
     return Call(tuple(inputs), named, 1, f"an input of {' and '.join(shapes)}")
 
 
+def _require_names(module: Any, call: Call) -> None:
+    known = list(inspect.signature(module.forward).parameters)
+    for name in call.named:
+        if not accepted(module.forward, [name]):
+            raise OptionError(
+                f"--input-shape {name}: {type(module).__name__}.forward has no such argument"
+                f"{did_you_mean(name, known) or '; it takes ' + ', '.join(known)}"
+            )
+
+
 def _zeros(text: str, shape: str) -> Tensor:
     sizes, colon, dtype_name = text.partition(":")
     dtype = getattr(torch, dtype_name.strip(), None) if colon else torch.float32
@@ -94,7 +106,13 @@ def _zeros(text: str, shape: str) -> Tensor:
     numbers = [part.strip() for part in sizes.replace("x", ",").split(",")] if sizes.strip() else []
     if not all(number.isdecimal() and int(number) > 0 for number in numbers):
         raise OptionError(f"--input-shape {shape}: expected sizes of 1 or more, {_EXAMPLES}")
-    return torch.zeros(1, *map(int, numbers), dtype=dtype)
+    try:
+        return torch.zeros(1, *map(int, numbers), dtype=dtype)
+    except RuntimeError:
+        raise OptionError(
+            f"--input-shape {shape}: an input of that size does not fit into memory; "
+            f"expected the sizes of one sample, {_EXAMPLES}"
+        ) from None
 
 
 def _call_of_data(built: BuiltModel, choice: ModelChoice) -> Call:
@@ -132,6 +150,8 @@ def _call_of_batch(module: Any, batch: Any, words: str) -> Call:
     if isinstance(batch, Mapping):
         names = [name for name in batch if isinstance(name, str)]
         named = {name: batch[name] for name in accepted(module.forward, names)}
+        if not named:  # it takes the whole dict
+            return Call((batch,), {}, _samples(batch.values()), words)
         return Call((), named, _samples(named.values()), words)
     inputs = tuple(batch)[: _taken(module)] if isinstance(batch, list | tuple) else (batch,)
     return Call(inputs, {}, _samples(inputs), words)

@@ -56,7 +56,8 @@ def test_what_is_left_out_is_left_out(model, tmp_path):
 
 
 def test_tied_weights_have_one_name_in_the_file(model, tmp_path):
-    counts = MacCounts({"first": 32}, 0, {"first": "first", "2.weight": "first"})
+    names = {name: name for name, _ in model.named_parameters()}
+    counts = MacCounts({"first": 32}, 0, {**names, "first": "first", "2.weight": "first"})
     report = with_macs(saved(model, tmp_path), counts)
     assert report.sums.macs == Macs(32, 8)
 
@@ -67,7 +68,15 @@ def test_another_model_is_refused(model, tmp_path):
 
 
 def test_a_requirement_on_the_model_counts_what_is_elsewhere(model, tmp_path):
-    counts = MacCounts({"2.weight": 100}, 50, {"2.weight": "2.weight"})
+    names = {name: name for name, _ in model.named_parameters()}
+    counts = MacCounts({"2.weight": 100}, 50, names)
     report = with_macs(saved(model, tmp_path), counts)
     for text in ("model:macs==150", "macs==100", "model:effective_macs==75", "2.*:macs==100"):
         assert not failures(report, [parse_requirement(text)])
+
+
+def test_a_model_that_lacks_a_layer_is_refused(model, tmp_path):
+    counts = count_macs(model[0], torch.zeros(1, 1, 4, 4))
+    with_prefix = MacCounts({"0.weight": 72}, 0, {f"0.{name}": name for name in counts.names})
+    with pytest.raises(OptionError, match=r"no 2\.bias, which .*model\.pt has; build it as it was"):
+        with_macs(saved(model, tmp_path), with_prefix)

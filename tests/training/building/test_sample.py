@@ -31,6 +31,11 @@ class Named(Net):
         return self.head(ids * mask)
 
 
+class Whole(Net):
+    def forward(self, batch):
+        return self.head(batch["ids"])
+
+
 class Data(L.LightningDataModule):
     def setup(self, stage):
         self.rows = [{"ids": torch.ones(4), "mask": torch.ones(4), "label": 1}] * 6
@@ -101,12 +106,20 @@ def test_a_batch_gives_what_forward_takes(weights, name, data, samples):
         (["four"], "--input-shape four: expected sizes of 1 or more"),
         (["4:in64"], "--input-shape 4:in64: no dtype 'in64'; did you mean 'int64'?"),
         (["4:nn"], "no dtype 'nn'"),
+        (["scalee=4"], "Net.forward has no such argument; did you mean 'scale'?"),
+        (["1000000,1000000,1000000,1000"], "does not fit into memory"),
     ],
 )
 def test_what_cannot_be_called(weights, shapes, message):
     with pytest.raises(OptionError) as caught:
         model_and_call(weights, choice("Net"), shapes)
     assert message in str(caught.value)
+
+
+def test_a_batch_that_forward_takes_whole(weights):
+    module, call = model_and_call(weights, choice("Whole", data="net_of_sample.py:Data"))
+    assert call.samples == 3
+    assert module(*call.inputs).shape == (3, 3)
 
 
 def test_data_that_raise_are_the_users(weights):
