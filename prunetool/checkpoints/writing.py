@@ -55,6 +55,8 @@ def check_target(target: Path, *, source: Path, force: bool) -> None:
 
 
 def _check_target(target: Path, source: Path, force: bool) -> None:
+    if str(target) == "-":
+        raise OutputError("-: expected the name of a file to write; stdout gets words only")
     if target.absolute().parts[1:2] in (("dev",), ("proc",)):
         # /dev/stdout leads to the file that stdout goes to, which would be replaced.
         raise OutputError(f"{target}: expected the name of a file to write, found a device or pipe")

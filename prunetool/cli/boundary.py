@@ -95,6 +95,7 @@ def _one_line(error: Exception) -> str:
     message = format_message() if format_message else str(error)
     context = getattr(error, "ctx", None)
     if context is not None:
+        message = message.replace(": Value error, ", ": ")  # of the library that Typer asks
         message = f"{message.rstrip('.')} (see '{context.command_path} --help')"
     return "error: " + "".join(map(_escaped, " ".join(message.split())))
 

@@ -85,6 +85,17 @@ class Wanted:
                 "checkpoint, got two; report on each by itself"
             )
 
+    def check(self) -> None:
+        """Complain of options that exclude each other.
+
+        Raises:
+            OptionError: naming them.
+        """
+        if self.data and self.input_shape:
+            raise OptionError(
+                "--input-shape, --data: each says what goes through the model; leave one out"
+            )
+
     def count(self, checkpoint: Path, output: Output) -> MacCounts:
         """Count what one sample takes in the model of a checkpoint.
 

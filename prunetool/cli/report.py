@@ -67,7 +67,9 @@ def _command(
     ] = Format.TABLE,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write the report to a file."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write the report to a file (- for stdout)."
+        ),
     ] = None,
     depth: Annotated[
         int | None,
@@ -114,6 +116,7 @@ def _command(
     from prunetool.reports.requirements.gates import failures
     from prunetool.reports.requirements.requirements import parse_requirement
 
+    output = None if output == Path("-") else output
     check_depth(depth, form=form, compared=other is not None)
     check_pictures(html=form is Format.HTML, two=other is not None, masks=mask)
     check_plot(plot, table=form is Format.TABLE, two=other is not None, file=output)
@@ -122,6 +125,7 @@ def _command(
     screen = Output(quiet=quiet)
     compute_in_one_thread()
     wanted = macs.Wanted(model, model_arg, data, data_arg, input_shape, app_dir)
+    wanted.check()
     if other is not None:
         wanted.refuse_two()
         compared = _comparison(path, other, choice, sort, screen)

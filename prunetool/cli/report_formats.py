@@ -33,8 +33,13 @@ class Format(enum.StrEnum):
     HTML = "html"
 
 
-def render(subject: Report | Comparison, form: Format, *, depth: int | None) -> RenderableType:
-    """Render a report or a comparison; text, but for the table, which depends on where it goes."""
+def render(
+    subject: Report | Comparison, form: Format, *, depth: int | None, unmet: Sequence[object] = ()
+) -> RenderableType:
+    """Render a report or a comparison; text, but for the table, which depends on where it goes.
+
+    ``unmet`` are the requirements that are not met, which Markdown shows.
+    """
     match form:
         case Format.TABLE | Format.GITHUB:
             return _table(subject, depth)
@@ -43,7 +48,7 @@ def render(subject: Report | Comparison, form: Format, *, depth: int | None) -> 
         case Format.CSV:
             return _csv(subject, depth)
         case Format.MARKDOWN:
-            return _markdown(subject, depth)
+            return _markdown(subject, depth, unmet)
         case Format.HTML:  # drawn from more than the report: see report_pictures.py
             raise AssertionError("a page is given to show()")
     raise AssertionError(form)
@@ -63,7 +68,7 @@ def show(
 
     ``page`` is what it is as HTML, where that is asked for.
     """
-    rendered = render(subject, form, depth=depth) if page is None else page
+    rendered = page or render(subject, form, depth=depth, unmet=failures)
     if file is not None:
         from prunetool.reports.rendering.files import write_report
 
@@ -92,7 +97,12 @@ def _annotate(
         output.line(line)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
-        append_text(_markdown(subject, depth), Path(summary), what="GITHUB_STEP_SUMMARY")
+        append_text(
+            _markdown(subject, depth, failures),
+            Path(summary),
+            what="GITHUB_STEP_SUMMARY",
+            inputs=_not_to_be_replaced(subject),
+        )
 
 
 def check_depth(depth: int | None, *, form: Format, compared: bool) -> None:
@@ -150,12 +160,20 @@ def _csv(subject: Report | Comparison, depth: int | None) -> str:
     return to_csv(subject, depth=depth)
 
 
-def _markdown(subject: Report | Comparison, depth: int | None) -> str:
+def _markdown(subject: Report | Comparison, depth: int | None, unmet: Sequence[object]) -> str:
     from prunetool.reports.compare import Comparison
     from prunetool.reports.rendering.grids import comparison_grid, report_grid
     from prunetool.reports.rendering.markdown import to_markdown
 
-    title = " → ".join(path.name for path in _inputs(subject))
     if isinstance(subject, Comparison):
-        return to_markdown(comparison_grid(subject), title=title)
-    return to_markdown(report_grid(subject, depth=depth), title=title)
+        grid = comparison_grid(subject)
+    else:
+        grid = report_grid(subject, depth=depth)
+    title = " → ".join(map(_title, _inputs(subject)))
+    return to_markdown(grid, title=title, unmet=[str(it) for it in unmet])
+
+
+def _title(path: Path) -> str:
+    """Name a checkpoint; all runs have a last.ckpt, so with that of its run."""
+    run = path.resolve().parents[1] if path.parent.name == "checkpoints" else None
+    return path.name if run is None else f"{run.name}/{path.name}"

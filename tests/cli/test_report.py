@@ -114,7 +114,7 @@ def test_every_requirement_that_is_not_met_is_printed(prunetool, path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--format", "xml"], "'xml' is not one of"),
+        (["--format", "xml"], "error: Invalid value for '--format': 'xml' is not one of"),
         (["--depth", "0"], "--depth 0: expected at least 1"),
         (["other.ckpt", "--depth", "1"], "--depth: goes with one checkpoint"),
         (["--include", "fc.wieght"], "--include fc.wieght: matches no tensor; did you mean 'fc.w"),
@@ -196,7 +196,50 @@ def test_github_gets_annotations_and_a_summary(prunetool, path, tmp_path, monkey
     assert errors[-1].endswith("::2 more requirements are not met")
     assert lines[0].startswith("::stop-commands::")
     assert any(line.startswith("whole model") for line in lines)
-    assert summary.read_text().startswith("before\n### prunetool report: `a.ckpt`\n")
+    written = summary.read_text()
+    assert written.startswith("before\n### prunetool report: `a.ckpt`\n")
+    assert written.count("\n- :x: `requirement not met: sparsity>=0.9") == 12
+
+
+def test_a_summary_is_not_appended_to_what_is_reported_on(prunetool, path, monkeypatch):
+    before = path.read_bytes()
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
+
+    result = prunetool("report", path, "--format", "github")
+
+    assert result.code == 2
+    assert result.err.startswith(f"error: GITHUB_STEP_SUMMARY: {path}: is what is reported on")
+    assert path.read_bytes() == before
+
+
+def test_a_shape_and_data_exclude_each_other(prunetool, path):
+    result = prunetool("report", path, "--input-shape", "3", "--data", "pkg:data")
+
+    assert result.code == 2
+    assert "--input-shape, --data: each says what goes through the model" in result.err
+
+
+def test_a_file_called_minus_is_stdout(prunetool, path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    plain = prunetool("report", path, "--format", "json")
+    minus = prunetool("report", path, "--format", "json", "-o", "-")
+
+    assert (minus.code, minus.out) == (0, plain.out)
+    assert not (tmp_path / "-").exists()
+
+
+def test_markdown_names_the_run_of_a_checkpoint(prunetool, path, tmp_path):
+    inside = tmp_path / "digits" / "checkpoints" / "last.ckpt"
+    inside.parent.mkdir(parents=True)
+    inside.write_bytes(path.read_bytes())
+
+    result = prunetool("report", inside, "--format", "markdown", "--require", "sparsity>=0.9")
+
+    assert result.code == 1
+    assert result.out.startswith(
+        "### prunetool report: `digits/last.ckpt`\n\n- :x: `requirement not met: sparsity>=0.9: "
+    )
 
 
 def test_a_summary_that_cannot_be_written(prunetool, path, tmp_path, monkeypatch):

@@ -26,16 +26,18 @@ def write_report(report: RenderableType, target: Path, *, inputs: Sequence[Path]
     write_atomically(NewFile(target, lambda file: file.write(content)))
 
 
-def append_text(text: str, target: Path, *, what: str) -> None:
+def append_text(text: str, target: Path, *, what: str, inputs: Sequence[Path]) -> None:
     """Append to a file that others append to.
 
     Args:
         what: names the file.
 
     Raises:
-        OutputError: if that is not possible.
+        OutputError: if that is not possible, or it is one of ``inputs``.
     """
     try:
+        if any(target.exists() and target.samefile(it) for it in inputs):
+            raise OutputError(f"{what}: {target}: is what is reported on; name a file of its own")
         with target.open("a", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:

@@ -14,17 +14,20 @@ from prunetool.reports.rendering.grid import Column, Grid, Row
 _MOST_UNFOLDED = 40  # rows
 
 
-def to_markdown(grid: Grid, *, title: str) -> str:
+def to_markdown(grid: Grid, *, title: str, unmet: Sequence[str] = ()) -> str:
     """Write the totals, then a table of all rows, folded up if it is long.
 
     Args:
         title: of both; shown literally.
+        unmet: a line for each requirement that is not met, shown above them literally.
     """
     totals, rows = _totals(grid), _rows(grid)
     if len(grid.rows) > _MOST_UNFOLDED:
         summary = f"{len(grid.rows)} {grid.what}s"
         rows = f"<details>\n<summary>{summary}</summary>\n\n{rows}\n\n</details>"
-    return f"### prunetool report: {literal(title)}\n\n{totals}\n\n{rows}\n"
+    failures = "".join(f"- :x: {code(it)}\n" for it in unmet)
+    head = f"### prunetool report: {code(title)}"
+    return "\n\n".join(it for it in (head, failures.rstrip("\n"), totals, rows) if it) + "\n"
 
 
 def _totals(grid: Grid) -> str:
@@ -51,8 +54,13 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def literal(text: str) -> str:
-    """Give a code span that shows ``text``, in a table too, whatever is in it."""
+    """Give a code span that shows ``text`` in a table, whatever is in it."""
+    return code(text).replace("|", "\\|")
+
+
+def code(text: str) -> str:
+    """Give a code span that shows ``text`` outside of tables, whatever is in it."""
     longest = max((len(it) for it in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     blank = " " if text[:1] in ("`", "") or text[-1:] == "`" else ""
-    return f"{fence}{blank}{text}{blank}{fence}".replace("|", "\\|")
+    return f"{fence}{blank}{text}{blank}{fence}"

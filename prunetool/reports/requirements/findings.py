@@ -107,7 +107,7 @@ def _macs(macs: Macs | None, text: str) -> Macs:
     if macs is None:
         raise OptionError(
             f"--require {text}: multiply-accumulates are not known here; say what goes into the "
-            "model with --input-shape or --data, such as --input-shape 1,3,224,224"
+            "model with --input-shape or --data, such as --input-shape 3,224,224"
         )
     return macs
 

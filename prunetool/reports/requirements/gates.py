@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from prunetool.checkpoints.names import printable
+from prunetool.errors import OptionError
+from prunetool.pruning.names import matching
 from prunetool.reports.compare import Comparison
 from prunetool.reports.requirements.findings import Found, find
 from prunetool.reports.requirements.metrics import Measure
@@ -57,12 +59,26 @@ def _failures_of(requirement: Requirement, subject: Report | Comparison) -> Iter
     comparison = subject if isinstance(subject, Comparison) else None
     report = subject.second if isinstance(subject, Comparison) else subject
     text, metric = requirement.text, requirement.metric
+    if comparison is not None:
+        _refuse_only_old(requirement, *comparison.reports)
     each = metric.measure is Measure.PATTERN
     elsewhere = report.macs_elsewhere if requirement.scope.of is Of.MODEL else 0
     for group in groups(requirement.scope, report.layers, text=text, each=each):
         found = find(metric, group.layers, comparison, text=text, macs_elsewhere=elsewhere)
         if not holds(requirement.operator, found, requirement.value):
             yield Failure(requirement, group.where, f"{metric} {found.shown}")
+
+
+def _refuse_only_old(requirement: Requirement, old: Report, new: Report) -> None:
+    """Say so where a glob means layers that only the older checkpoint has."""
+    glob = requirement.scope.glob
+    here, there = ([layer.name for layer in it.layers] for it in (new, old))
+    if glob and not matching(glob, here) and (found := matching(glob, there)):
+        names = "1 layer" if len(found) == 1 else f"{len(found)} layers"
+        raise OptionError(
+            f"--require {requirement.text}: {glob} matches {names} of {old.source.path} and none "
+            f"of {new.source.path}, which requirements speak of"
+        )
 
 
 def holds(operator: Operator, found: Found, required: Fraction | str) -> bool:

@@ -22,6 +22,14 @@ def test_totals_then_rows_without_empty_columns():
     )
 
 
+def test_what_is_not_met_is_said_first():
+    text = to_markdown(grid(2), title="a|b", unmet=["zeros>9 a|b", "`zeros`"])
+
+    assert text.startswith(
+        "### prunetool report: `a|b`\n\n- :x: `zeros>9 a|b`\n- :x: `` `zeros` ``\n\n| total |"
+    )
+
+
 def test_many_rows_are_folded_up():
     assert "<details>" not in to_markdown(grid(40), title="a")
     text = to_markdown(grid(41), title="a")

@@ -151,7 +151,7 @@ def test_what_comes_of_it(text, expected):
             "macs<=1M",
             report(layer("w", 1)),
             "--require macs<=1M: multiply-accumulates are not known here; say what goes into the "
-            "model with --input-shape or --data, such as --input-shape 1,3,224,224",
+            "model with --input-shape or --data, such as --input-shape 3,224,224",
         ),
         (
             "regrown==0",
@@ -171,7 +171,13 @@ def test_what_comes_of_it(text, expected):
             "--require model:largest_change<1: b is not in old.ckpt, so that nothing is known of "
             "its change; name other layers with a glob, or leave it out with --exclude",
         ),
-        ("gone:zeros>0", COMPARISON, "--require gone:zeros>0: gone: matches no tensor"),
+        (
+            "gone:zeros>0",
+            COMPARISON,
+            "--require gone:zeros>0: gone matches 1 layer of old.ckpt and none of new.ckpt, which "
+            "requirements speak of",
+        ),
+        ("gnoe:zeros>0", COMPARISON, "--require gnoe:zeros>0: gnoe: matches no tensor"),
     ],
 )
 def test_what_cannot_be_checked(text, subject, message):
