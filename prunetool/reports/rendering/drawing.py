@@ -1,13 +1,14 @@
 """A grid drawn as lines, for people.
 
 In a pipe it has all columns, and is as wide as they need. On a terminal it has the columns that
-fit; where a name and the numbers do not fit into one line, names get lines of their own. Names are
-folded and never cut, and numbers are neither.
+fit; a name that does not fit beside the numbers gets lines of its own above them, and all do where
+most do not fit. Names are folded and never cut, and numbers are neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -18,7 +19,6 @@ from rich.text import Text
 from prunetool.reports.rendering.grid import Column, Grid, Row
 
 _GAP = 2
-_INDENT = 2  # of the numbers below a name
 _LEAST_LINE = 10  # what a name gets on the narrowest terminal
 
 
@@ -47,51 +47,55 @@ class Drawing:
 
 def _lines(grid: Grid, width: int | None, rule: str) -> Iterator[tuple[str, Style]]:
     """Yield lines and how they look."""
-    rows = grid.rows + grid.totals
-    name_width = max(cell_len(it) for it in (grid.what, *(row.name for row in rows)))
-    stacked = width is not None and name_width + _GAP + _width_of(_fitting(grid, 0)) > width
-    taken = _INDENT if stacked else name_width + _GAP
+    names = [grid.what, *(row.name for row in grid.rows + grid.totals)]
+    beside = _beside(names, None if width is None else width - _GAP - _width_of(_fitting(grid, 0)))
+    taken = beside + _GAP
     grid = grid if width is None else _fitting(grid, max(width - taken, 0))
-    widths = _widths(grid)
-    full = width or 0
-    lines_of = (
-        _stacked(full, widths, grid.columns)
-        if stacked
-        else _side_by_side(name_width, widths, grid.columns)
-    )
-    titles = Row(grid.what, tuple(it.title for it in grid.columns))
-    for line in lines_of(titles):
-        yield line, Style(bold=True)
-    yield rule * (max(taken + _width_of(grid), min(name_width, full))), Style(dim=True)
+    longest = max(map(cell_len, names))
+    layout = _Layout(grid.columns, _widths(grid), beside, longest if width is None else width)
+    yield from ((line, Style(bold=True)) for line in layout.lines(grid.titles))
+    yield rule * max(taken + _width_of(grid), min(longest, layout.width)), Style(dim=True)
     for row in grid.rows:
-        for line in lines_of(row):
+        for line in layout.lines(row):
             yield line, Style(color="red") if row.alarming else Style()
     yield "", Style()
     for row in grid.totals:
-        for line in lines_of(row):
+        for line in layout.lines(row):
             yield line, Style(bold=True)
 
 
-def _side_by_side(
-    name_width: int, widths: list[int], columns: tuple[Column, ...]
-) -> Callable[[Row], list[str]]:
-    return lambda row: [_padded(row.name, name_width) + " " * _GAP + _cells(row, widths, columns)]
+def _beside(names: Sequence[str], room: int | None) -> int:
+    """Say how wide the names are that stand beside their numbers; 0 if most do not fit there."""
+    wide = sorted(map(cell_len, names))
+    fit = [it for it in wide if room is None or it <= room]
+    return fit[-1] if 2 * len(fit) >= len(wide) else 0
 
 
-def _stacked(
-    width: int, widths: list[int], columns: tuple[Column, ...]
-) -> Callable[[Row], list[str]]:
-    def lines(row: Row) -> list[str]:
-        name = chop_cells(row.name, max(width, _LEAST_LINE))
-        return [*name, " " * _INDENT + _cells(row, widths, columns)]
+@dataclass(frozen=True)
+class _Layout:
+    """How a row becomes lines.
 
-    return lines
+    Attributes:
+        beside: the widest name that stands beside its numbers; longer ones stand above them.
+        width: of a line.
+    """
 
+    columns: Sequence[Column]
+    widths: Sequence[int]
+    beside: int
+    width: int
 
-def _cells(row: Row, widths: list[int], columns: tuple[Column, ...]) -> str:
-    cells = zip(row.cells, widths, columns, strict=True)
-    padded = [_padded(cell, width, right=it.right) for cell, width, it in cells]
-    return (" " * _GAP).join(padded).rstrip()
+    def lines(self, row: Row) -> list[str]:
+        cells = self._cells(row)
+        if cell_len(row.name) <= self.beside:
+            return [_padded(row.name, self.beside + _GAP) + cells]
+        above = chop_cells(row.name, max(self.width, _LEAST_LINE))
+        return [*above, " " * (self.beside + _GAP) + cells]
+
+    def _cells(self, row: Row) -> str:
+        cells = zip(row.cells, self.widths, self.columns, strict=True)
+        padded = [_padded(cell, width, right=it.right) for cell, width, it in cells]
+        return (" " * _GAP).join(padded).rstrip()
 
 
 def _padded(text: str, width: int, *, right: bool = False) -> str:

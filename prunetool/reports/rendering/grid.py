@@ -47,6 +47,11 @@ class Grid:
     rows: tuple[Row, ...]
     totals: tuple[Row, ...]
 
+    @property
+    def titles(self) -> Row:
+        """What stands above the names and the columns."""
+        return Row(self.what, tuple(it.title for it in self.columns))
+
     def only(self, kept: list[int]) -> Grid:
         """Give the grid with some of its columns."""
 

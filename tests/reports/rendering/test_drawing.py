@@ -88,6 +88,19 @@ def test_names_are_complete_and_numbers_aligned_on_a_terminal(width):
     assert sum(" % " in line + " " for line in lines) == 402
 
 
+def test_one_long_name_leaves_the_others_beside_their_numbers():
+    long = "encoder." * 12 + "weight"
+    table = render_table(report(layer(long, (10, 10), 50), *SMALL.layers))
+
+    lines = plain(table, 80)
+
+    assert lines[2] + lines[3] == long
+    assert lines[4].split()[:2] == ["10x10", "100"]
+    assert lines[5].startswith("encoder.weight  ")
+    assert " 50.00 %" in lines[5]
+    assert len({line.index(" % ") for line in lines if " % " in line}) == 1
+
+
 def test_what_fits_depends_on_the_width():
     shown = {width: plain(render_table(SMALL), width)[0].split() for width in (60, 80, 100, 200)}
 
