@@ -18,7 +18,7 @@ def run_script(name: str, *arguments: object) -> subprocess.CompletedProcess[str
         env={**os.environ, "PYTHONPATH": str(SCRIPTS.parent)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,  # only so that nothing waits for ever
         check=False,
     )
 

@@ -65,7 +65,7 @@ def test_far_from_the_first_elements(shape):
 
 
 MOST = 100_000  # elements
-MOST_PIECES = 500
+MOST_PIECES = 200
 
 
 @st.composite
