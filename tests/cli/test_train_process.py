@@ -34,7 +34,7 @@ def start(project, *arguments, **streams):
 
 
 def finish(process):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     return process.returncode, out.decode(), err.decode()
 
 
@@ -119,7 +119,7 @@ def test_a_terminal_sees_the_course_of_an_epoch(project):
     shown = b""
     while chunk := _read(ours):
         shown += chunk
-    out, _ = process.communicate(timeout=120)
+    out, _ = process.communicate(timeout=600)
     assert process.returncode == 0, shown
     text = shown.decode()
     assert "epoch 2/2" in text

@@ -78,7 +78,7 @@ def start(project, *arguments, launcher=(), **how):
 
 
 def finish(process):
-    out, err = process.communicate(timeout=150)
+    out, err = process.communicate(timeout=600)
     return process.returncode, out, err
 
 

@@ -123,12 +123,12 @@ def test_ctrl_c_in_a_later_round_and_a_resume(project):
             break
     time.sleep(0.12)  # into the next epoch
     parts.send_signal(signal.SIGINT)
-    out, err = parts.communicate(timeout=120)
+    out, err = parts.communicate(timeout=600)
     assert (parts.returncode, out) == (130, ""), err
     assert "go on with: prunetool train parts --resume" in err
 
     resumed = start(project, "parts", "--resume")
-    shown = [process.communicate(timeout=120)[0] for process in (whole, resumed)]
+    shown = [process.communicate(timeout=600)[0] for process in (whole, resumed)]
     assert (whole.returncode, resumed.returncode) == (0, 0)
     assert shown[0].replace("whole/", "parts/") == shown[1]
     first, second = (

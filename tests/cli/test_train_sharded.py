@@ -22,7 +22,7 @@ def start(folder, *arguments, launcher=()):
 
 
 def finish(process):
-    out, err = process.communicate(timeout=150)
+    out, err = process.communicate(timeout=600)
     return process.returncode, out, err
 
 

@@ -47,7 +47,7 @@ def notes(tmp_path_factory):
     """What each of the two processes noted, by case."""
     folder = tmp_path_factory.mktemp("pair")
     files = [folder / "0.json", folder / "1.json"]
-    run_ranks("import pair; pair.main()", folder, *files, json.dumps(cases()), timeout=150)
+    run_ranks("import pair; pair.main()", folder, *files, json.dumps(cases()))
     return [json.loads(file.read_text()) for file in files]
 
 

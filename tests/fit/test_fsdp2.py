@@ -68,7 +68,7 @@ def sharded(
 ) -> dict[str, list[dict[str, dict[str, torch.Tensor]]]]:
     listed = folder / "cases.json"
     listed.write_text(json.dumps(cases, default=str))
-    on_ranks(devices, "fsdp2:run", devices, listed, folder, joined=False, timeout=280)
+    on_ranks(devices, "fsdp2:run", devices, listed, folder, joined=False)
     return {name: torch.load(folder / f"{name}.pt") for name in cases}
 
 

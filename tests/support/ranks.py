@@ -31,7 +31,7 @@ if dist.is_initialized():
 
 
 def on_ranks(
-    count: int, function: str, *arguments: object, joined: bool = True, timeout: float = 240
+    count: int, function: str, *arguments: object, joined: bool = True, timeout: float = 600
 ) -> list[str]:
     """Run ``module:function`` (of tests/support) in ``count`` processes; give what each printed.
 
@@ -44,7 +44,7 @@ def on_ranks(
 
 
 def run_ranks(
-    source: str, folder: Path, *arguments: object, ranks: int = 2, timeout: float = 120
+    source: str, folder: Path, *arguments: object, ranks: int = 2, timeout: float = 600
 ) -> list[str]:
     """Run Python source in ``ranks`` processes that find each other as under torchrun.
 

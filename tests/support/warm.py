@@ -120,7 +120,7 @@ class Program:
 
 
 def run(
-    *arguments: str, folder: Path, environment: Mapping[str, str], timeout: float = 120
+    *arguments: str, folder: Path, environment: Mapping[str, str], timeout: float = 600
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python ARGUMENTS`` to its end, or kill it."""
     program = Program(*arguments, folder=folder, environment=environment)
