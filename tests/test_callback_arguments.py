@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 
 import pytest
 import torch
@@ -140,3 +141,29 @@ def test_make_pruning_permanent_removes_torchs_reparametrisation():
     assert isinstance(layer.weight, nn.Parameter)
     assert torch.equal(layer.weight == 0, pruned)
     assert not torch_prune.is_pruned(layer)
+
+
+def test_a_subclass_goes_into_the_cli_of_the_older_package(tmp_path, monkeypatch):
+    older = pytest.importorskip("pytorch_lightning")
+    from pytorch_lightning.cli import LightningCLI
+    from pytorch_lightning.demos.boring_classes import BoringModel
+
+    class Pruning(ModelPruning, older.Callback):
+        pass
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["main.py"])
+    monkeypatch.setattr(sys.modules[__name__], "Pruning", Pruning, raising=False)
+    Pruning.__qualname__ = "Pruning"
+    cli = LightningCLI(
+        BoringModel,
+        run=False,
+        args=[
+            f"--trainer.callbacks+={__name__}.Pruning",
+            "--trainer.callbacks.amount=0.5",
+            "--trainer.logger=false",
+        ],
+    )
+    (callback,) = [it for it in cli.trainer.callbacks if isinstance(it, ModelPruning)]
+    assert type(callback) is Pruning
+    assert callback.amount == 0.5

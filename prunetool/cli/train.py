@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from prunetool.training.outcome import Outcome
 
 # What follows --lottery-ticket is its value only if it can be nothing else: no target looks so.
+_STDOUT = 1  # the descriptor
 _EPOCHS = re.compile(r"\d[\d,/-]*")
 
 
@@ -143,8 +145,27 @@ def _stdout_for_the_document(form: option.TrainFormat) -> Iterator[None]:
     if form is option.TrainFormat.TABLE:
         yield
         return
+    document = _kept_for_the_document(sys.stdout)
     with redirect_stdout(sys.stderr):
         yield
+    sys.stdout = document
+
+
+def _kept_for_the_document(stdout: TextIO) -> TextIO:
+    """Give stdout by another descriptor; what is written to 1 goes to stderr from now on.
+
+    Programs that the user's code starts write there, and libraries that are not Python's: these
+    may keep some of it until the process ends.
+    """
+    try:
+        if stdout.fileno() != _STDOUT:
+            return stdout
+        stdout.flush()
+        kept = os.dup(_STDOUT)
+        os.dup2(sys.stderr.fileno(), _STDOUT)
+    except (OSError, ValueError):  # a stdout in memory, or no stderr
+        return stdout
+    return open(kept, "w", encoding=stdout.encoding, errors=stdout.errors)  # to the process's end
 
 
 def _run(typed: dict[str, Any], out: Output) -> tuple[Outcome, TrainOptions]:
@@ -177,7 +198,8 @@ def _print_config(typed: dict[str, Any], out: Output) -> None:
     from prunetool.training.options.command_line import options_to_print
 
     options = options_to_print(typed)
-    with useful_messages_only(quiet=True, verbose=0, silent=False):
+    only = useful_messages_only(quiet=True, verbose=0, silent=False)
+    with only, options.origins.naming("model" if options.model else "target"):
         text = as_yaml(full_config(options), option.help_by_key())
     out.line(text.rstrip())
 

@@ -373,11 +373,11 @@ Resume = Annotated[
     ),
 ]
 Config = Annotated[
-    Path | None,
+    list[Path] | None,
     _option(
         "--config",
         panel=_RUN,
-        text="config.yaml of a run or of a LightningCLI.",
+        text="config.yaml of a run or of a LightningCLI. Repeatable: the last one wins.",
         metavar="FILE",
     ),
 ]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from prunetool.fit.clock import Hook
 from prunetool.fit.pruner import Pruner
@@ -71,6 +72,7 @@ class Board:
 
     def __init__(self) -> None:
         self._logged_at: int | None = None
+        self._has_warned = False
 
     def begin(self, trainer: Any, figures: dict[str, float]) -> None:
         """When training starts: monitors find the figures before the first event too."""
@@ -86,6 +88,7 @@ class Board:
             figures: as of now.
             event: whether something was pruned since the last call.
         """
+        self._warn_of_others(trainer, figures)
         self._show(trainer, figures)
         step = step_of(trainer, hook)
         if not event and step == self._logged_at:
@@ -94,6 +97,16 @@ class Board:
         for logger in trainer.loggers:
             logger.log_metrics({**figures, "epoch": trainer.current_epoch}, step=step)
             logger.save()
+
+    def _warn_of_others(self, trainer: Any, figures: dict[str, float]) -> None:
+        """Say once which names the model logs too: loggers get both values under one name."""
+        others = [name for name in figures if name in trainer.logged_metrics]
+        if others and not self._has_warned:
+            self._has_warned = True
+            rank_zero_warn(
+                f"the model logs {', '.join(map(repr, others))} itself, as ModelPruning does: "
+                "monitors and tables show ModelPruning's, loggers both; choose another name"
+            )
 
     def _show(self, trainer: Any, figures: dict[str, float]) -> None:
         device = trainer.strategy.root_device

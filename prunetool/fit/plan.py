@@ -98,7 +98,10 @@ def _toward_target(plan: Plan) -> str:
     assert plan.timeline is not None
     if plan.sparsity == 0:
         return "nothing is pruned (sparsity 0)"
-    events = "one event" if plan.events == 1 else f"{plan.events} events"
+    if plan.events is None:
+        events = "as many events as fall on the chosen epochs"
+    else:
+        events = "one event" if plan.events == 1 else f"{plan.events} events"
     first = plan.timeline.start + plan.timeline.every
     unit = "epoch" if plan.timeline.unit is Unit.EPOCHS else "step"
     when = f"after {unit} {plan.timeline.end}"

@@ -33,6 +33,7 @@ from prunetool.training.recording.recording import Recording
 from prunetool.training.recording.replacing import Replacing
 from prunetool.training.recording.run_folder import RunFolder
 from prunetool.training.recording.starting_weights import StartingWeights
+from prunetool.training.resuming.boundary import require_a_batch
 from prunetool.training.resuming.entering import (
     Continued,
     Entry,
@@ -165,6 +166,8 @@ class Course:
         self.crew.join(trainer)
         with warnings.catch_warnings():  # an entry may silence some
             fit(trainer, self.model.module, self.data, resume_from=entry.checkpoint)
+        if first and entry.checkpoint is None:
+            require_a_batch(trainer)
         # They are in the masks now, and must not come back after masks are shuffled.
         self.pruning.initial_masks = {}
         return trainer, recorder.has_saved

@@ -103,9 +103,10 @@ def train(options: TrainOptions, place: Place, manners: Manners) -> Outcome:
     require_logger(options.logger)
     with only():
         make_importable(options.app_dir)
-        source = resolve_target(options.target, model=options.model, app_dir=options.app_dir)
+        with options.origins.naming("model" if options.model else "target"):
+            source = resolve_target(options.target, model=options.model, app_dir=options.app_dir)
     # Anew: pytorch_lightning sets up its own logging when the target imports it.
-    with only():
+    with only(), options.origins.naming():
         course = _course(source, options, place, manners)
         resumed = place.resumed.lines if place.resumed else ()
         head = f"run folder {course.folder.path}, seed {options.seed}"

@@ -349,6 +349,8 @@ def test_a_config_repeats_a_run_to_the_bit(train):
         ["--trainer", "gradient_clip_val=abc"],
         ["--monitor", "nope:min"],
         ["--monitor", "nope:min", "--trainer", "check_val_every_n_epoch=2"],
+        ["--trainer", "limit_train_batches=0"],
+        ["--trainer", "max_time=00:00:00:00"],
     ],
 )
 def test_force_loses_nothing_to_a_run_that_cannot_start(train, wrong):
@@ -359,6 +361,13 @@ def test_force_loses_nothing_to_a_run_that_cannot_start(train, wrong):
     assert Path("out/checkpoints/last.ckpt").read_bytes() == before
     assert Path("out/report.json").exists()
     assert not Path("out/.replaced").exists()
+
+
+def test_nothing_to_train_on_is_said_and_leaves_nothing(train):
+    result = train("net:Net", "--trainer", "limit_train_batches=0", "-q")
+    assert (result.code, result.out) == (2, "")
+    assert "error: nothing was trained: there is no batch to train on" in result.err
+    assert not any(Path("out").rglob("*"))
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,15 @@ BAD = [
     ({"optimizer.init_args.lr": "x"}, [], "optimizer.init_args.lr: expected float"),
     ({"optimizer": {"class_path": "cli_main.Data"}}, [], "cli_main.Data is not a subclass of"),
     ({"optimizer": None}, [], "lr_scheduler: schedules an optimizer, and there is no such section"),
+    ({"lr_scheduler": {"class_path": "torch.optim.lr_scheduler.ReduceLROnPlateau"}}, [],
+     "lr_scheduler: torch.optim.lr_scheduler.ReduceLROnPlateau does not say what it watches; take"),
+    ({"model.init_args": {1: 3}}, [], "model.init_args: expected the name of an argument, got 1"),
+    ({"model.init_args.backbone.init_args": {1: 3}}, [],
+     "model.init_args.backbone: expected the name of an argument, got 1"),
+    ({"trainer": {5: 3}}, [], "trainer: expected the name of an argument, got 5"),
+    ({"seed_everything": 2**32}, [], "seed_everything 4294967296: expected 4294967295 or less"),
+    ({"model.class_path": "cli_main.Modell"}, [], "model.class_path: cli_main has no attribute"),
+    ({}, ["--seed", 2**32], "error: --seed 4294967296: expected 4294967295 or less"),
     ({}, ["--model-arg", "hidden=many"], "error: --model-arg hidden: expected int, got 'many'"),
     ({}, ["--trainer", "limit_val_batches=x"], "error: --trainer limit_val_batches: expected"),
     ({}, ["--trainer", "callbacks=x"], "callbacks of your own go into a --config FILE"),
@@ -240,6 +249,51 @@ def test_the_projects_checkpoints_and_logger_beside_ours(train, write):
     changes["trainer.logger"] = {"class_path": "CSVLogger", "init_args": {"save_dir": "logs"}}
     assert train("--config", write("b.yaml", changes, {}), "--output", "b").code == 0
     assert (Path("logs/lightning_logs/version_0/metrics.csv")).exists()
+
+
+def test_a_mistake_that_only_a_callback_finds_is_one_line(train, write):
+    callbacks = [{"class_path": "EarlyStopping", "init_args": {"monitor": "nope"}}]
+    result = train("--config", write("e.yaml", {"trainer.callbacks": callbacks}, {}), "-q")
+    assert result.code == 2
+    assert result.err.startswith("error: Early stopping conditioned on metric `nope` which is not")
+    assert result.err.count("\n") == 1
+
+
+def test_a_callback_that_needs_a_logger_gets_one(train, write):
+    changes = {"trainer.callbacks": [{"class_path": "LearningRateMonitor"}],
+               "trainer.max_epochs": 1}  # fmt: skip
+    file = write("lr.yaml", changes, {})
+    assert train("--config", file, "--output", "lr").code == 0
+    assert Path("lr/logs/metrics.csv").read_text().startswith("epoch,lr-AdamW,")
+    assert yaml.safe_load(Path("lr/config.yaml").read_text())["prunetool"]["logger"] == "csv"
+    result = train("--config", file, "--logger", "none", "--output", "none", "-q")
+    assert (result.code, "has no logger.; add --logger csv" in result.err) == (2, True), result.err
+
+
+def test_loggers_of_a_file_log_beside_the_runs_own(train, write):
+    csv = {"class_path": "CSVLogger", "init_args": {"save_dir": "beside"}}
+    file = write("b.yaml", {"trainer.logger": csv, "trainer.max_epochs": 1}, {})
+    assert train("--config", file, "--logger", "csv", "--output", "both").code == 0
+    theirs, ours = Path("beside/lightning_logs/version_0"), Path("both/logs")
+    assert (theirs / "metrics.csv").read_text() == (ours / "metrics.csv").read_text()
+    assert train("--config", file, "--logger", "none", "--output", "none").code == 0
+    assert len(list(theirs.parent.iterdir())) == 1
+
+
+def test_files_are_laid_over_each_other(train, write):
+    base = write("base.yaml", {"trainer.max_epochs": 1}, {"sparsity": 0.5, "end": 1})
+    Path("over.yaml").write_text("seed_everything: 3\npruning: {sparsity: 0.25}\n")
+    result = train("--config", base, "--config", "over.yaml", "--output", "over")
+    assert (result.code, result.out.splitlines()[-1].split()[2]) == (0, "0.250000"), result.err
+    found = yaml.safe_load(Path("over/config.yaml").read_text())
+    assert (found["seed_everything"], found["pruning"]["end"]) == (3, 1)
+
+    Path("over.yaml").write_text("pruning: {start: 3x}\n")
+    result = train("--config", base, "--config", "over.yaml", "-q")
+    assert result.err.startswith("error: --config over.yaml: pruning.start: expected epochs")
+    Path("over.yaml").write_text("model: {class_path: cli_main.Other}\n")
+    result = train("--config", base, "--config", "over.yaml", "--print-config")
+    assert result.err.startswith("error: --config over.yaml: model.class_path: cli_main has no")
 
 
 def test_a_class_from_the_command_line_for_arguments_without_one(train, write):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
 import torch
+import warm
 from commandline import invoke
 from project import fresh_imports, write_project
 
+import prunetool
 from prunetool.cli.train_json import _valid
 
 NOISY = """
@@ -120,6 +123,29 @@ def test_nothing_else_comes_to_stdout_and_infinities_are_null(train):
     assert "hello from training_step" in result.err
     metrics = document["metrics"]["last"]
     assert (metrics["val_loss"], metrics["val_far"], metrics["val_up"]) == (None, None, 1.0)
+
+
+LOUD = """
+import os
+from net import Net
+
+class Loud(Net):
+    def on_train_start(self):
+        os.write(1, b"raw\\n")
+        os.system("echo of another program")
+"""
+
+
+def test_what_others_write_to_stdout_goes_to_stderr_too(tmp_path):
+    """Other programs and libraries know the descriptor, not Python's ``sys.stdout``."""
+    folder = write_project(tmp_path)
+    (folder / "loud.py").write_text(LOUD)
+    command = ["-m", "prunetool", "train", "loud:Loud", "--max-epochs", "1", "--accelerator", "cpu"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(prunetool.__file__).parent.parent)}
+    done = warm.run(*command, "--format", "json", folder=folder, environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["schema"] == 1
+    assert "raw\nof another program\n" in done.stderr
 
 
 def test_the_document_comes_with_exit_code_1_too(train):

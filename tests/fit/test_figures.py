@@ -214,6 +214,17 @@ def older():
     return Older()
 
 
+def test_a_model_that_logs_the_same_name_is_warned_of(tmp_path):
+    class Clash(Tiny):
+        def training_step(self, batch, batch_idx):
+            self.log("sparsity", 0.123)
+            return super().training_step(batch, batch_idx)
+
+    with pytest.warns(UserWarning, match="the model logs 'sparsity' itself") as warned:
+        fit(Clash(), pruning(), epochs=2, logger=CSVLogger(tmp_path))
+    assert len([it for it in warned if "itself" in str(it.message)]) == 1
+
+
 def test_validate_and_the_sanity_check_log_nothing(tmp_path):
     callback = pruning(end=1)
     logger = CSVLogger(tmp_path, name="", version="")

@@ -105,6 +105,13 @@ HEAD = "L1Unstructured over 4474 elements in 3 tensors"
             ],
         ),
         (
+            replace(TARGET, events=None),
+            [
+                f"{HEAD}: 90.00% sparse in as many events as fall on the chosen epochs, from "
+                "epoch 1 to epoch 4 (cubic)",
+            ],
+        ),
+        (
             replace(TARGET, rewinds="but the last", events=1),
             [
                 f"{HEAD}: 90.00% sparse in one event, after epoch 4 (cubic)",

@@ -105,6 +105,9 @@ def importable(value: Any, where: str, app_dir: str) -> Any:
     if isinstance(value, Mapping):
         inside = {key: importable(item, where, app_dir) for key, item in value.items()}
         path = value.get(_PATH)
+        nameless = [key for key in value.get(_ARGUMENTS) or () if not isinstance(key, str)]
+        if path is not None and nameless:
+            raise OptionError(f"{where}: expected the name of an argument, got {nameless[0]!r}")
         if isinstance(path, str) and (":" in path or "." in path):
             return {**inside, _PATH: _dotted(path, where, app_dir)}
         return inside  # a name without a module: jsonargparse knows the classes of a type
@@ -119,19 +122,39 @@ def recorded_as(
 ) -> Iterator[None]:
     """Let ``save_hyperparameters`` record objects as they were described, as LightningCLI does.
 
-    The objects themselves would make the checkpoint one that only their code can load.
+    The objects themselves would make the checkpoint one that only their code can load. All else is
+    recorded as it would be without: as the constructor gets it, defaults included.
     """
     tree = _tree_with_hyperparameters(builder)
-    if tree is None or all(values[name] is arguments.get(name) for name in values):
+    if tree is None or all(
+        _is_plain(it) or it is arguments.get(name) for name, it in values.items()
+    ):
         yield
         return
     path = f"{builder.__module__}.{builder.__qualname__}"
     given = tree.load("core.mixins.hparams_mixin")._given_hyperparameters_context
+    recorded = {
+        name: it if _is_plain(it) else arguments.get(name, it) for name, it in values.items()
+    }
     with given(
-        hparams={"_class_path": path, **arguments},
+        hparams={"_class_path": path, **_defaults(builder), **recorded},
         instantiator=f"{tree.package}.cli.instantiate_module",
     ):
         yield
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a checkpoint can hold a value that everybody can load."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, (*value, *value.values())))
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return type(value) in (type(None), bool, int, float, complex, str, bytes)
+
+
+def _defaults(builder: Callable[..., Any]) -> dict[str, Any]:
+    parameters = inspect.signature(builder).parameters
+    return {name: it.default for name, it in parameters.items() if it.default is not it.empty}
 
 
 def _tree_with_hyperparameters(builder: Callable[..., Any]) -> Tree | None:

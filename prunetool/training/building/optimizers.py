@@ -15,6 +15,7 @@ from prunetool.training.building.trees import Tree
 from prunetool.training.options.options import TrainOptions
 
 _SECTIONS = ("optimizer", "lr_scheduler")
+_WITHOUT_MONITOR = "torch.optim.lr_scheduler.ReduceLROnPlateau"
 
 
 def use_optimizer(model: BuiltModel, options: TrainOptions, note: Callable[[str], None]) -> None:
@@ -70,4 +71,11 @@ def _checked(tree: Tree, options: TrainOptions) -> tuple[dict[str, Any], dict[st
                 found[name] = parser.parse_object({name: section})[name].as_dict()
             except ArgumentError as error:
                 raise OptionError(in_one_line(str(error), options.origins.of_section)) from None
-    return found["optimizer"], found.get("lr_scheduler")
+    scheduler = found.get("lr_scheduler")
+    if scheduler is not None and scheduler["class_path"] == _WITHOUT_MONITOR:
+        where = options.origins.of_section("lr_scheduler")
+        raise OptionError(
+            f"{where}: {_WITHOUT_MONITOR} does not say what it watches; take "
+            f"{tree.package}.cli.ReduceLROnPlateau, whose init_args have a monitor"
+        )
+    return found["optimizer"], scheduler

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from prunetool.errors import OptionError, PrunetoolError, UserCodeError
 from prunetool.suggest import did_you_mean
-from prunetool.training.building.extras import callbacks_of, trainer_arguments
+from prunetool.training.building.extras import LOGGER, callbacks_of, trainer_arguments
 from prunetool.training.building.strategies import strategy_for
 from prunetool.training.building.trees import Tree, is_misconfiguration
 from prunetool.training.options.options import TrainOptions
@@ -31,6 +32,9 @@ _LIBRARIES = frozenset(
 )  # fmt: skip
 
 
+_OF_CALLBACKS = ("lightning.pytorch.callbacks.", "pytorch_lightning.callbacks.")
+
+
 def build_trainer(
     tree: Tree, options: TrainOptions, *, callbacks: Sequence[Any], root: Path, logger: Any = False
 ) -> Any:
@@ -42,7 +46,7 @@ def build_trainer(
         callbacks: the run's own, of which the last saves its checkpoints; those of a config file
             come before that one, and the model's configure_callbacks adds to them.
         root: where loggers write, if ``--trainer logger=true`` asks for one.
-        logger: that of ``--logger``; False for none.
+        logger: that of ``--logger``; False for none. Those of a config file come after it.
 
     Raises:
         OptionError: for an unknown argument or a value that the Trainer refuses.
@@ -61,6 +65,8 @@ def build_trainer(
         "strategy": strategy_for(tree, options.strategy),
         "max_steps": -1 if options.max_steps is None else options.max_steps,
     }
+    if logger and LOGGER in given:
+        arguments[LOGGER] = [logger, *_listed(given[LOGGER])]
     extra = callbacks_of(tree, options, root=root, logs=bool(arguments["logger"]))
     arguments["plugins"] = with_checkpoint_io(tree, arguments)
     try:
@@ -88,7 +94,8 @@ def fit(trainer: Any, module: Any, data: Mapping[str, Any], *, resume_from: Path
         if (signal := interrupt_behind(error)) is not None:
             raise signal from None
         if _is_lightnings_complaint(error):
-            raise OptionError(as_option(str(error))) from error
+            advice = "; add --logger csv" if "has no logger" in str(error) else ""
+            raise OptionError(as_option(str(error)) + advice) from error
         raise UserCodeError(f"training {name}") from error
 
 
@@ -104,6 +111,10 @@ def _check_names(options: TrainOptions, trainer_class: type) -> None:
             )
 
 
+def _listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [given]
+
+
 def _devices_of_torchrun(options: TrainOptions) -> dict[str, int]:
     """As many as there are processes already, where nothing else was asked for."""
     layout = torchrun_layout()
@@ -115,17 +126,28 @@ def _devices_of_torchrun(options: TrainOptions) -> dict[str, int]:
 def _is_lightnings_complaint(error: Exception) -> bool:
     """A complaint about how things are set up, with no line of the user's code involved."""
     kinds = is_misconfiguration(error) or isinstance(error, ValueError | TypeError)
-    return kinds and not _passes_user_code(error)
+    return (kinds or _comes_of_a_callback(error)) and not _passes_user_code(error)
+
+
+def _comes_of_a_callback(error: Exception) -> bool:
+    """EarlyStopping raises a RuntimeError where its metric is never logged."""
+    modules = [str(it.tb_frame.f_globals.get("__name__", "")) for it in _frames(error)]
+    return isinstance(error, RuntimeError) and modules[-1].startswith(_OF_CALLBACKS)
 
 
 def _passes_user_code(error: BaseException) -> bool:
-    tb = error.__traceback__
-    while tb is not None:
-        top = str(tb.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+    for frame in _frames(error):
+        top = str(frame.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
         if top not in _LIBRARIES and top not in sys.stdlib_module_names:
             return True
-        tb = tb.tb_next
     return False
+
+
+def _frames(error: BaseException) -> Iterator[TracebackType]:
+    tb = error.__traceback__
+    while tb is not None:
+        yield tb
+        tb = tb.tb_next
 
 
 def _dashed(name: str) -> str:

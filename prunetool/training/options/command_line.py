@@ -34,7 +34,7 @@ def options_from(typed: Mapping[str, Any]) -> TrainOptions:
     values = _values(typed)
     if typed.get("resume"):
         values["ckpt_path"] = typed["target"]
-    return merged_options(Path(typed["config"]) if "config" in typed else None, values)
+    return merged_options(typed.get("config", ()), values)
 
 
 def options_to_print(typed: Mapping[str, Any]) -> TrainOptions:
@@ -45,8 +45,7 @@ def options_to_print(typed: Mapping[str, Any]) -> TrainOptions:
     """
     if typed.get("resume"):
         raise OptionError("--print-config and --resume: the run's config.yaml is in its folder")
-    config = Path(typed["config"]) if "config" in typed else None
-    return merged_options(config, _values(typed), target="")
+    return merged_options(typed.get("config", ()), _values(typed), target="")
 
 
 def place_from(typed: Mapping[str, Any]) -> Place:
@@ -75,9 +74,8 @@ def _state_of_config(typed: Mapping[str, Any]) -> Path | None:
     options = options_from(typed)
     if options.ckpt_path is None:
         return None
-    return state_in(
-        Path(options.ckpt_path), options, given=f"--config {typed['config']}: ckpt_path"
-    )
+    given = options.origins.of_section("ckpt_path")
+    return state_in(Path(options.ckpt_path), options, given=given)
 
 
 def _values(typed: Mapping[str, Any]) -> dict[str, Any]:

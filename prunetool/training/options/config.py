@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ import yaml
 from prunetool.checkpoints.writing import write_text
 from prunetool.errors import OptionError
 from prunetool.training.options.options import TrainOptions, from_values, option_keys
-from prunetool.training.options.origins import BY_NAME, Origins, flag_of, origins_of
-from prunetool.training.options.sections import PRUNING, TRAINER, as_sections, from_sections
+from prunetool.training.options.origins import BY_NAME, ELSEWHERE, Origins, flag_of, origins_of
+from prunetool.training.options.sections import as_sections, from_sections
 from prunetool.training.options.values import load_yaml
 
 # What the command line gives replaces of a file: two answers to one question would contradict.
@@ -26,12 +26,8 @@ _REPLACES = {
     "allocation": ("global",),
     "global": ("allocation",),
 }
-_SECTION_OF = {
-    **dict.fromkeys(PRUNING, "pruning."),
-    **dict.fromkeys(TRAINER, "trainer."),
-    **dict.fromkeys(("optimizer", "lr_scheduler", "ckpt_path"), ""),
-}
-_NAMED_ELSEWISE = {"seed": "seed_everything", "target": "model.class_path", **BY_NAME}
+# Callbacks of Lightning that refuse a Trainer without a logger.
+_NEED_A_LOGGER = ("LearningRateMonitor", "DeviceStatsMonitor", "ThroughputMonitor")
 
 
 def config_of(options: TrainOptions) -> dict[str, Any]:
@@ -67,10 +63,8 @@ def read_config(path: Path) -> dict[str, Any]:
         values = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise OptionError(f"{where}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" (line {mark.line + 1})" if mark is not None else ""
-        raise OptionError(f"{where}: not YAML{line}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise OptionError(f"{where}: not YAML{_problem(error)}") from error
     if not isinstance(values, dict):
         raise OptionError(
             f"{where}: expected sections as LightningCLI writes them (model, data, trainer, ...) "
@@ -78,12 +72,20 @@ def read_config(path: Path) -> dict[str, Any]:
         )
     if isinstance(values.get("prunetool"), str):
         return _of_today({key: value for key, value in values.items() if key != "prunetool"})
-    return from_sections(values, where, set(option_keys()) - _elsewhere())
+    return from_sections(values, where, set(option_keys()) - ELSEWHERE)
 
 
-def _elsewhere() -> set[str]:
-    """Options that have a place outside the section ``prunetool``."""
-    return {*_SECTION_OF, *_NAMED_ELSEWISE, "model", "data"}
+def _problem(error: Exception) -> str:
+    """Say where a file stops being YAML, and why."""
+    if isinstance(error, UnicodeDecodeError):
+        return f" (byte {error.start}): expected UTF-8"
+    if isinstance(error, RecursionError):
+        return ": nested too deeply"
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    line = f" (line {mark.line + 1})" if mark is not None else ""
+    if problem is not None and problem.startswith("but "):
+        problem = f"{getattr(error, 'context', None)}, {problem}"
+    return f"{line}: {problem or str(error).splitlines()[0]}"
 
 
 def _of_today(values: dict[str, Any]) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def override(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any
     for key in given:
         for other in _REPLACES.get(key, ()):
             merged.pop(other, None)
-    if "logger" in given and isinstance(merged.get("trainer"), dict):
+    if given.get("logger") == "none" and isinstance(merged.get("trainer"), dict):
         merged["trainer"] = {k: v for k, v in merged["trainer"].items() if k != "logger"}
     for key, value in given.items():
         both = key in BY_NAME and isinstance(merged.get(key), dict)
@@ -124,29 +126,59 @@ def override(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any
 
 
 def merged_options(
-    config: Path | None, given: Mapping[str, Any], *, target: str | None = None
+    configs: Sequence[Path], given: Mapping[str, Any], *, target: str | None = None
 ) -> TrainOptions:
-    """The options of a file with those of the command line over them.
+    """The options of files, later ones over earlier ones, with those of the command line over them.
 
     Args:
-        config: the file, or None.
+        configs: the files.
         given: values by option name.
-        target: stands for one that neither of them names.
+        target: stands for one that none of them names.
 
     Raises:
         OptionError: for a value that means nothing, saying where it was given.
     """
-    base = {} if config is None else read_config(config)
-    origins = origins_of(config, given)
-    options = from_values(
-        {"target": target, **override(base, given)},
-        complaint=lambda key, value, expected: _refusal(origins, key, value, expected),
-    )
+    files = {str(path): read_config(path) for path in configs}
+    base: dict[str, Any] = {}
+    for values in files.values():
+        base = override(_without_arguments_of_others(base, values), values)
+    origins = origins_of(files, given)
+    with origins.naming():
+        options = from_values(
+            _with_logger({"target": target, **override(base, given)}),
+            complaint=lambda key, value, expected: _refusal(origins, key, value, expected),
+        )
     return replace(options, origins=origins)
 
 
+def _without_arguments_of_others(
+    base: Mapping[str, Any], over: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Drop the arguments of a class in whose place another one comes."""
+    kept = dict(base)
+    for path, arguments in (("target", "model_arg"), ("model", "model_arg"), ("data", "data_arg")):
+        if path in base and path in over and base[path] != over[path]:
+            kept.pop(arguments, None)
+    return kept
+
+
+def _with_logger(values: dict[str, Any]) -> dict[str, Any]:
+    """Log where a callback needs a logger: without a word, Lightning's own Trainer does."""
+    trainer = values.get("trainer") or {}
+    callbacks = trainer.get("callbacks") or []
+    paths = (it.get("class_path") if isinstance(it, Mapping) else it for it in _listed(callbacks))
+    needed = any(str(path).rpartition(".")[2] in _NEED_A_LOGGER for path in paths)
+    if needed and "logger" not in values and "logger" not in trainer:
+        return {**values, "logger": "csv"}
+    return values
+
+
 def _refusal(origins: Origins, key: str, value: Any, expected: str) -> str:
-    if origins.config is None or key in origins.typed:
+    place = origins.of_key(key)
+    if place is None:
         return f"{flag_of(key)} {value}: expected {expected}"
-    place = _NAMED_ELSEWISE.get(key) or f"{_SECTION_OF.get(key, 'prunetool.')}{key}"
-    return f"--config {origins.config}: {place}: expected {expected}, got {value!r}"
+    return f"{place}: expected {expected}, got {value!r}"
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -22,6 +22,7 @@ __all__ = ["EXPECTED", "check", "flag_of", "groups_of", "is_number"]
 SCHEDULES = ("one-shot", "linear", "cubic", "exponential")
 LOGGERS = ("csv", "tensorboard", "none")
 RETRAIN = ("weights", "lr", "finetune")
+_LARGEST_SEED = 2**32 - 1  # numpy's
 EXPECTED = {
     "sparsity": "a fraction in [0, 1), such as 0.9",
     "max_layer_sparsity": "a fraction in (0, 1], such as 0.99",
@@ -40,10 +41,11 @@ def check(options: TrainOptions) -> None:
     check_choice("--schedule", options.schedule, SCHEDULES, "a function of the progress in [0, 1]")
     check_choice("--retrain", options.retrain, RETRAIN)
     check_choice("--logger", options.logger, LOGGERS)
-    if options.logger != "none" and "logger" in options.trainer:
+    given = options.trainer.get("logger")
+    if options.logger != "none" and isinstance(given, bool):
         raise OptionError(
-            f"--logger {options.logger} and --trainer logger={options.trainer['logger']}: two "
-            f"answers to one question; leave one of the two out"
+            f"--logger {options.logger} and --trainer logger={given}: two answers to one question; "
+            f"leave one of the two out"
         )
     check_method(options)
     check_strategy(options.strategy)
@@ -78,6 +80,8 @@ def _check_intervals(options: TrainOptions) -> None:
         value = getattr(options, name)
         if isinstance(value, int) and value < minimum:
             raise OptionError(f"{flag_of(name)} {value}: expected {minimum} or more")
+    if options.seed > _LARGEST_SEED:
+        raise OptionError(f"--seed {options.seed}: expected {_LARGEST_SEED} or less")
 
 
 def _check_bounds(options: TrainOptions) -> None:

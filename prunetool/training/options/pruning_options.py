@@ -20,7 +20,7 @@ from prunetool.training.options.method_checks import (
     pattern_of,
 )
 from prunetool.training.options.option_checks import SCHEDULES
-from prunetool.training.options.options import TrainOptions
+from prunetool.training.options.options import TrainOptions, option_keys
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -152,6 +152,8 @@ def as_option(message: str) -> str:
     if found is None:
         return message
     name = found[2] or found[1]
+    if name not in (*option_keys(), *_OPTION_NAMES):
+        return message  # Lightning's own words
     return f"{_option(name)}{message[found.end() :]}"
 
 

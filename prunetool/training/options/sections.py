@@ -115,7 +115,7 @@ def _of_fit(sections: Mapping[str, Any], where: Where) -> Mapping[str, Any]:
 
 
 def _trainer(sections: Mapping[str, Any], where: Where) -> dict[str, Any]:
-    trainer = _mapping(sections, "trainer", where)
+    trainer = _named(_mapping(sections, "trainer", where), f"{where}: trainer")
     given = {
         key: value for key, value in trainer.items() if value is not None or key in _NULL_IS_A_VALUE
     }
@@ -162,14 +162,14 @@ def _class_of(section: Any, where: Where) -> tuple[str | None, dict[str, Any] | 
         raise OptionError(f"{where}: expected class_path and init_args, got {section!r}")
     keys = ("class_path", "init_args", "dict_kwargs")
     if not any(key in section for key in keys):
-        return None, dict(section)
+        return None, _named(section, where)
     _require_known(section, keys, f"{where} has no key")
     arguments: dict[str, Any] = {}
     for key in keys[1:]:
         given = section.get(key) or {}
         if not isinstance(given, Mapping):
             raise OptionError(f"{where}.{key}: expected names and values, got {given!r}")
-        arguments |= given
+        arguments |= _named(given, f"{where}.{key}")
     path = section.get("class_path")
     if path is not None and not isinstance(path, str):
         raise OptionError(f"{where}.class_path: expected an import path, got {path!r}")
@@ -195,6 +195,14 @@ def _mapping(sections: Mapping[str, Any], name: str, where: Where) -> Mapping[st
     if not isinstance(section, Mapping):
         raise OptionError(f"{where}: {name}: expected names and values, got {section!r}")
     return section
+
+
+def _named(given: Mapping[Any, Any], where: Where) -> dict[str, Any]:
+    """Require that all arguments have names: YAML takes 1 for a number and ``on`` for true."""
+    for key in given:
+        if not isinstance(key, str):
+            raise OptionError(f"{where}: expected the name of an argument, got {key!r}")
+    return dict(given)
 
 
 def _require_known(given: Mapping[str, Any], known: Any, complaint: str) -> None:

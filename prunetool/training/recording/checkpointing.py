@@ -21,6 +21,7 @@ from prunetool.training.resuming import loaders
 from prunetool.training.resuming.between_epochs import between_epochs
 from prunetool.training.resuming.boundary import (
     call_between_batches,
+    has_trained,
     is_within_an_epoch,
     trained_batches,
 )
@@ -139,7 +140,7 @@ class _RunCheckpoint:
         self._run.stop.disarm()
         if self._best is not None:
             self._best.require_logged(self._logged(trainer))
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and has_trained(trainer):
             self._run.settle()
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:

@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from prunetool.errors import OptionError
+
 # Lightning means a loader that begins an epoch anew; the batches that were trained on are skipped.
 _SKIPPED = ".*resuming from a checkpoint that ended before the epoch ended"
 
@@ -86,6 +88,30 @@ def is_within_an_epoch(trainer: Any) -> bool:
 def trained_batches(trainer: Any) -> int:
     """Batches of the epoch that are done."""
     return int(trainer.fit_loop.epoch_loop.batch_progress.current.completed)
+
+
+def has_trained(trainer: Any) -> bool:
+    """Whether a batch was trained on, in this fit or before a checkpoint that it goes on from."""
+    return bool(trainer.fit_loop.epoch_loop.batch_progress.total.completed)
+
+
+def require_a_batch(trainer: Any) -> None:
+    """Complain about a training that was over before it began.
+
+    Raises:
+        OptionError: saying what to look at.
+    """
+    if has_trained(trainer):
+        return
+    if not (trainer.limit_train_batches and trainer.num_training_batches):
+        raise OptionError(
+            "nothing was trained: there is no batch to train on; expected at least one (drop_last "
+            "leaves none of too little data, nor does limit_train_batches=0)"
+        )
+    raise OptionError(
+        "nothing was trained: the training ended before its first batch did; train longer "
+        "(--trainer max_time, or what stops it)"
+    )
 
 
 def resumes_by_itself(trainer: Any) -> bool:

@@ -103,7 +103,7 @@ def _options(folder: RunFolder, given: Mapping[str, Any]) -> tuple[TrainOptions,
     changed = {key: (old[key], new[key]) for key in new if new[key] != old[key]}
     _refuse(folder, changed)
     words = ", ".join(f"{flag_of(key)} {now} (it was {was})" for key, (was, now) in changed.items())
-    after = replace(after, origins=origins_of(folder.config, given))
+    after = replace(after, origins=origins_of({str(folder.config): recorded}, given))
     return after, [f"goes on with {words}"] if words else []
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import enum
+
+import lightning.pytorch as pl
 import pytest
 
 from prunetool.errors import OptionError, UserCodeError
@@ -47,6 +50,40 @@ def test_what_the_call_raises_is_the_users():
     with pytest.raises(UserCodeError, match="calling broken") as error:
         construct(broken, {}, option="--model-arg")
     assert isinstance(error.value.__cause__, ZeroDivisionError)
+
+
+class Kind(enum.Enum):
+    SMALL = "small"
+
+
+class Recording(pl.LightningModule):
+    def __init__(self, kind: Kind = Kind.SMALL, width: int = 3, rate: float = 0.1):
+        super().__init__()
+        self.save_hyperparameters()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "recorded"),
+    [
+        ({}, {"kind": Kind.SMALL, "width": 3, "rate": 0.1}),
+        ({"rate": 1}, {"kind": Kind.SMALL, "width": 3, "rate": 1.0}),
+        ({"width": "4", "rate": "1e-3"}, {"kind": Kind.SMALL, "width": 4, "rate": 0.001}),
+    ],
+)
+def test_hyperparameters_are_what_the_constructor_gets(arguments, recorded):
+    module = construct(Recording, arguments, option="--model-arg")
+
+    assert dict(module.hparams) == recorded
+    assert type(module.hparams.rate) is float
+
+
+def test_objects_are_recorded_as_they_were_described_beside_all_defaults():
+    module = construct(Recording, {"kind": "SMALL", "rate": 1}, option="--model-arg")
+
+    recorded = dict(module.hparams)
+    assert {key: recorded[key] for key in ("kind", "width", "rate")} == {
+        "kind": "SMALL", "width": 3, "rate": 1.0
+    }  # fmt: skip
 
 
 def test_accepted_names():

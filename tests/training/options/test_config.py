@@ -40,8 +40,8 @@ def test_what_is_written_can_be_read(tmp_path):
         ({"allocation": "erk"}, {"global": True}, {"global": True}),
         (
             {"trainer": {"logger": {}, "a": 1}},
-            {"logger": "csv"},
-            {"trainer": {"a": 1}, "logger": "csv"},
+            {"logger": "none"},
+            {"trainer": {"a": 1}, "logger": "none"},
         ),
     ],
 )
@@ -53,7 +53,15 @@ def test_the_command_line_wins(base, given, merged):
     ("text", "fragment"),
     [
         (None, "No such file"),
-        ("a: [1", r"not YAML \(line"),
+        ("a: [1", r"not YAML \(line 1\): expected ',' or '\]', but got '<stream end>'"),
+        ("a:\n\t- 1", r"not YAML \(line 2\): found character '\\t' that cannot start any token"),
+        ("a: *b", r"not YAML \(line 1\): found undefined alias 'b'"),
+        ("a: 1\n---\nb: 1", r"line 2\): expected a single document .*, but found another document"),
+        ("data: a\ntrainer: {}\ndata: b", r"not YAML \(line 3\): the key 'data' is there twice"),
+        ("trainer: {a: 1, a: 2}", r"not YAML \(line 1\): the key 'a' is there twice"),
+        ("[" * 5000, "not YAML: nested too deeply"),
+        ("a: \0", "not YAML: unacceptable character #x0000"),
+        (b"a: \xff", r"not YAML \(byte 3\): expected UTF-8"),
         ("- 1", "expected sections as LightningCLI writes them .* got a list"),
         ("seed: 1", "no section 'seed'; expected seed_everything, "),
     ],
@@ -61,9 +69,15 @@ def test_the_command_line_wins(base, given, merged):
 def test_what_is_no_config(tmp_path, text, fragment):
     path = tmp_path / "config.yaml"
     if text is not None:
-        path.write_text(text)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(OptionError, match=fragment):
         read_config(path)
+
+
+def test_a_merged_key_may_be_overridden(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("trainer: &a {x: 1}\nmodel: {class_path: t, init_args: {<<: *a, x: 2}}\n")
+    assert read_config(path)["model_arg"] == {"x": 2}
 
 
 def test_a_folder_that_is_gone(tmp_path):
