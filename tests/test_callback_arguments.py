@@ -162,6 +162,7 @@ def test_a_subclass_goes_into_the_cli_of_the_older_package(tmp_path, monkeypatch
             f"--trainer.callbacks+={__name__}.Pruning",
             "--trainer.callbacks.amount=0.5",
             "--trainer.logger=false",
+            "--seed_everything=false",
         ],
     )
     (callback,) = [it for it in cli.trainer.callbacks if isinstance(it, ModelPruning)]
