@@ -143,6 +143,7 @@ def test_make_pruning_permanent_removes_torchs_reparametrisation():
     assert not torch_prune.is_pruned(layer)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what that package calls
 def test_a_subclass_goes_into_the_cli_of_the_older_package(tmp_path, monkeypatch):
     older = pytest.importorskip("pytorch_lightning")
     from pytorch_lightning.cli import LightningCLI
