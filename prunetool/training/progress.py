@@ -125,7 +125,10 @@ def epoch_line(
         target: the sparsity asked for; None, or 0, where there is nothing to reach.
     """
     head = f"{_round_of(record.round, rounds)}{_epoch_of(record.epoch, epochs)}  step {record.step}"
-    return f"{head}  {_values(record.metrics, record.sparsity, target)}"
+    # Where there are too many, those of the validation are the last to be left out.
+    names = sorted(record.metrics, key=lambda it: it not in record.validated)
+    metrics = {name: record.metrics[name] for name in names}
+    return f"{head}  {_values(metrics, record.sparsity, target)}"
 
 
 def _round_of(number: int, rounds: int) -> str:

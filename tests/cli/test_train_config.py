@@ -214,6 +214,7 @@ BAD = [
     ({}, ["--seed", 2**32], "error: --seed 4294967296: expected 4294967295 or less"),
     ({}, ["--model-arg", "hidden=many"], "error: --model-arg hidden: expected int, got 'many'"),
     ({}, ["--trainer", "limit_val_batches=x"], "error: --trainer limit_val_batches: expected"),
+    ({}, ["--trainer", "logger=csv"], "--trainer logger: expected a class, got 'csv'; take --log"),
     ({}, ["--trainer", "callbacks=x"], "callbacks of your own go into a --config FILE"),
 ]  # fmt: skip
 

@@ -31,3 +31,9 @@ def test_a_model_with_many_metrics_does_not_fill_the_screen():
     assert epoch_line(record, epochs=1) == (
         "epoch 1/1  step 9  m0 0  m1 1  m2 2  m3 3  m4 4  m5 5  sparsity 0.5000"
     )
+
+
+def test_the_metrics_of_the_validation_come_first():
+    metrics = {**{f"train_{i}": 1.0 for i in range(9)}, "val_loss": 2.0}
+    record = EpochRecord(1, 9, 0.0, metrics, frozenset({"val_loss"}), 1)
+    assert epoch_line(record, epochs=1).startswith("epoch 1/1  step 9  val_loss 2  train_0 1  ")

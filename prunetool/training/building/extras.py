@@ -71,6 +71,9 @@ def callbacks_of(tree: Tree, options: TrainOptions, *, root: Path, logs: bool) -
 def _logger(tree: Tree, options: TrainOptions, given: Any) -> Any:
     if isinstance(given, bool):
         return given
+    if given in ("csv", "tensorboard"):
+        where = options.origins.of("trainer", LOGGER)
+        raise OptionError(f"{where}: expected a class, got {given!r}; take --logger {given}")
     base = tree.load("loggers").Logger
     built = [
         build_object(description, base, where=where, app_dir=options.app_dir)

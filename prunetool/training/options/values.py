@@ -57,7 +57,8 @@ def parse_pairs(pairs: Iterable[str], *, option: str) -> dict[str, Any]:
 def _parse_pair(pair: str, option: str) -> tuple[str, Any]:
     key, equals, text = pair.partition("=")
     if not equals or not key.isidentifier():
-        raise OptionError(f"{option} {pair}: expected KEY=VALUE, as in {option} hidden=64")
+        example = "gradient_clip_val=1" if option == "--trainer" else "hidden=64"
+        raise OptionError(f"{option} {pair}: expected KEY=VALUE, as in {option} {example}")
     try:
         return key, load_yaml(text)
     except yaml.YAMLError as error:
