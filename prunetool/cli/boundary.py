@@ -17,6 +17,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -40,6 +42,7 @@ TERMINATED = 143
 
 def run(app: typer.Typer) -> int:
     """Run ``app`` on ``sys.argv`` and return the exit code; every known error becomes one line."""
+    _plug_what_is_closed()
     try:
         result = app(standalone_mode=False)
         sys.stdout.flush()
@@ -76,6 +79,24 @@ def run(app: typer.Typer) -> int:
         _say(f"error: the output cannot be written: {error.strerror or error}; free some space")
         return BAD_INPUT
     return _exit_code(result) if isinstance(result, int) else 0
+
+
+def _plug_what_is_closed() -> None:
+    """Lead a stdout or stderr that is closed (``>&-``, as of some services) to nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+@contextmanager
+def even_unread(*, failed: bool) -> Iterator[None]:
+    """Let no reader of stdout that leaves (``| head``) turn what has failed into success."""
+    try:
+        yield
+    except BrokenPipeError:
+        if not failed:
+            raise
+        _discard_stdout()
 
 
 def _discard_stdout() -> None:

@@ -7,8 +7,9 @@ other files would take seconds to open, and no model is imported for a Tab.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -23,6 +24,7 @@ FUNCTIONS = ("l1_unstructured", "random_unstructured", "ln_structured", "random_
 STRATEGIES = ("auto", "ddp", "fsdp2")
 
 _PATHS = ("path", "target", "ckpt")  # as the commands call their first argument
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 _LARGEST = 2**24  # bytes of JSON that are read while somebody waits
 _LENGTH = 8  # bytes before the header of a safetensors file that say how long it is
 
@@ -50,7 +52,7 @@ def _names(path: Path) -> Iterator[str]:
     """Yield the names of tensors, as far as they are to be had at once; nothing else is told."""
     try:
         if path.suffix == ".safetensors":
-            yield from (name for name in _header(path) if name != "__metadata__")
+            yield from _parameters(_header(path))
             return
         run = path.parent.parent if path.parent.name == "checkpoints" else path
         report = run / "report.json"
@@ -61,7 +63,16 @@ def _names(path: Path) -> Iterator[str]:
         return
 
 
-def _header(path: Path) -> dict[str, object]:
+def _parameters(header: Mapping[str, Any]) -> list[str]:
+    """Give the names that ``report`` knows tensors of a file by, but for those of buffers."""
+    said = header.get("__metadata__", {})
+    sparse = json.loads(said["sparse"])["tensors"] if "sparse" in said else {}
+    parts = {f"{name}.{part}" for name in sparse for part in ("bits", "values")}
+    stored = (name for name in header if name != "__metadata__" and name not in parts)
+    return [name for name in (*stored, *sparse) if name.rpartition(".")[2] not in _BUFFERS]
+
+
+def _header(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(_LENGTH), "little")
         if length > _LARGEST:

@@ -83,12 +83,13 @@ def _console(stream: TextIO) -> Console:
         with contextlib.suppress(OSError):  # a daemon's, put on another file than it was made for
             stream.reconfigure(errors=_ESCAPES)
     console = Console(file=stream, markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:
+    if not stream.isatty():  # whatever FORCE_COLOR says
         console = Console(
             file=stream,
             markup=False,
             emoji=False,
             highlight=False,
+            force_terminal=False,
             width=_UNLIMITED_WIDTH,
             no_color=True,
         )

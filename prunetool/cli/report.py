@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from prunetool.cli import macs
-from prunetool.cli.boundary import REQUIREMENT_NOT_MET
+from prunetool.cli.boundary import REQUIREMENT_NOT_MET, even_unread
 from prunetool.cli.helping import Command
 from prunetool.cli.options import Exclude, Include, Quiet, Trust, compute_in_one_thread
 from prunetool.cli.output import Output
@@ -130,16 +130,18 @@ def _command(
         wanted.refuse_two()
         compared = _comparison(path, other, choice, sort, screen)
         unmet = failures(compared, requirements)
-        show(compared, form, depth=depth, file=output, output=screen, failures=unmet)
+        with even_unread(failed=bool(unmet)):
+            show(compared, form, depth=depth, file=output, output=screen, failures=unmet)
         _exit_on(unmet)
         return
     report = _report(path, choice, sort, wanted, screen)
     unmet = failures(report, requirements)
     drawn = Drawn(path, include or (), exclude or (), trust)
     page = html_page(drawn, report, mask, screen) if form is Format.HTML else None
-    show(report, form, depth=depth, file=output, output=screen, failures=unmet, page=page)
-    if plot:
-        screen.line("\n" + terminal_plots(drawn, report, screen))
+    with even_unread(failed=bool(unmet)):
+        show(report, form, depth=depth, file=output, output=screen, failures=unmet, page=page)
+        if plot:
+            screen.line("\n" + terminal_plots(drawn, report, screen))
     _exit_on(unmet)
 
 

@@ -64,7 +64,9 @@ def html_page(drawn: Drawn, report: Report, masks: Sequence[str] | None, screen:
     """Draw the report as a page; ``masks`` and errors as for ``subject.look``."""
     from prunetool.reports.pictures.page import render_page
 
-    return render_page(_subject(drawn, report, masks, screen))
+    subject = _subject(drawn, report, masks, screen)
+    _note_missing(subject, screen)
+    return render_page(subject)
 
 
 def terminal_plots(drawn: Drawn, report: Report, screen: Output) -> str:
@@ -74,8 +76,15 @@ def terminal_plots(drawn: Drawn, report: Report, screen: Output) -> str:
     subject = _subject(drawn, report, (), screen)
     if subject.run is None:
         screen.note(f"{drawn.path}: lies in no run folder; there is no schedule to draw")
+    _note_missing(subject, screen)
     wide = shutil.get_terminal_size().columns if screen.results.is_terminal else _IN_A_PIPE
     return plots(subject, width=wide, signs=signs_for(sys.stdout.encoding))
+
+
+def _note_missing(subject: Subject, screen: Output) -> None:
+    if subject.run is not None:
+        for sentence in subject.run.missing.values():
+            screen.note(f"{subject.run.folder}: {sentence}")
 
 
 def _subject(drawn: Drawn, report: Report, masks: Sequence[str] | None, screen: Output) -> Subject:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from prunetool.cli import train_options as option
-from prunetool.cli.boundary import REQUIREMENT_NOT_MET, TERMINATED
+from prunetool.cli.boundary import REQUIREMENT_NOT_MET, TERMINATED, even_unread
 from prunetool.cli.helping import Command
 from prunetool.cli.interrupts import INTERRUPTED, raise_missed_interrupt
 from prunetool.cli.output import Output
@@ -125,11 +125,12 @@ def train(  # one parameter an option: this is the whole interface, in the order
         outcome, options = _run(typed, out)
     if not is_main():
         return  # another process of the run shows it
-    match form:
-        case option.TrainFormat.TABLE:
-            _show(outcome, out)
-        case option.TrainFormat.JSON:
-            _print_document(outcome, options, out)
+    with even_unread(failed=outcome.is_short):
+        match form:
+            case option.TrainFormat.TABLE:
+                _show(outcome, out)
+            case option.TrainFormat.JSON:
+                _print_document(outcome, options, out)
     if outcome.is_short:
         typer.echo(
             f"the sparsity asked for was not reached: {outcome.pruned} of {outcome.planned} "

@@ -21,6 +21,7 @@ _CODES = 1 << 16
 _MAGNITUDES = _CODES // 2
 _INFINITE = 0x7F80  # the code of infinity; those above are NaN
 _MANTISSA = 7
+_LEAST = torch.tensor(2.0**-149)  # above zero
 _BIAS = 126  # magnitudes of the biased exponent E are below 2 ** (E - _BIAS)
 # Share of the nonzero values that has to lie within the bins: a few large ones would make the rest
 # a single bar.
@@ -121,17 +122,25 @@ class ValueCounts:
 
 
 def count_values(tensor: Tensor) -> ValueCounts:
-    """Count the values of a floating tensor; doubles are rounded to float32 first."""
+    """Count the values of a floating tensor; doubles are rounded to float32, but never to 0."""
     codes = torch.zeros(_CODES, dtype=torch.int64)
     zeros = 0
     for piece in pieces(tensor.detach()):
-        single = piece.float()
+        single = _single(piece)
         kept = int(single.count_nonzero())
         zeros += single.numel() - kept
         bits = (single.view(torch.int32) >> 16) & (_CODES - 1)
         codes += torch.bincount(bits, minlength=_CODES).cpu()
         _leave_out_zeros(codes, single, kept)
     return ValueCounts(codes, zeros)
+
+
+def _single(values: Tensor) -> Tensor:
+    single = values.float()
+    if values.dtype == torch.float64:
+        lost = (single == 0) & (values != 0)
+        single = torch.where(lost, torch.copysign(_LEAST, single), single)
+    return single
 
 
 def _leave_out_zeros(codes: Tensor, values: Tensor, kept: int) -> None:

@@ -81,9 +81,14 @@ def outcome_of(
         planned=planned,
         pruned=pruning.pruned_elements,
         elements=pruning.target_elements,
-        history=book.prunings if in_rounds else pruning.history,
+        history=history_of(pruning, book),
         rounds=book.rows if in_rounds else (),
     )
+
+
+def history_of(pruning: ModelPruning, book: RoundBook) -> Sequence[Event]:
+    """Every pruning so far, in order: those between rounds, or those of the one training."""
+    return book.prunings if book.count > 1 else pruning.history
 
 
 def _asked(pruning: ModelPruning, options: TrainOptions, planned: int | None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from lightning.pytorch import Callback
@@ -38,7 +39,13 @@ class ProgressCallback(Callback):
         self._target = target
         self._rounds, self._number = rounds, number
         self._quiet = quiet
-        self._console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+        self._console = Console(
+            stderr=True,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            force_terminal=None if sys.stderr.isatty() else False,  # whatever FORCE_COLOR says
+        )
         self._progress: Progress | None = None
         self._task: Any = None
         self._epochs: int | None = None

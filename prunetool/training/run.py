@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prunetool.errors import OptionError, PrunetoolError
+from prunetool.errors import OptionError, OutputError, PrunetoolError
 from prunetool.importing import make_importable
 from prunetool.training.building.data import fit_data
 from prunetool.training.building.initial import InitialWeights, initial_masks
@@ -28,7 +29,7 @@ from prunetool.training.options.config import write_config
 from prunetool.training.options.options import TrainOptions
 from prunetool.training.options.pruning_options import pruning_callback
 from prunetool.training.options.round_options import rounds_of
-from prunetool.training.outcome import Outcome, outcome_of
+from prunetool.training.outcome import Outcome, history_of, outcome_of
 from prunetool.training.processes.crew import Crew
 from prunetool.training.processes.interrupts import Terminated, interruptible
 from prunetool.training.processes.ranks import is_main
@@ -159,6 +160,7 @@ def _run(course: Course, place: Place, manners: Manners) -> None:
     except (KeyboardInterrupt, Terminated):
         if is_main():
             course.replacing.settle()
+            _keep_events(course)
         manners.leave(course.standing.in_words(folder))
         raise
     except PrunetoolError:
@@ -166,6 +168,14 @@ def _run(course: Course, place: Place, manners: Manners) -> None:
             course.replacing.undo()
             discard_unused(folder)
         raise
+
+
+def _keep_events(course: Course) -> None:
+    """Note the events so far; the end of the run, once it is resumed, notes all of them anew."""
+    history = history_of(course.pruning, course.book)
+    if history:
+        with suppress(OutputError):  # the signal is what counts now
+            write_events(course.folder.events, history)
 
 
 def _book(rounds: Rounds, monitor: Monitor | None, place: Place) -> RoundBook:

@@ -88,7 +88,9 @@ def command_line(*arguments, **environment):
     )
 
 
-@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"COLUMNS": "40"}])
+@pytest.mark.parametrize(
+    "environment", [{}, {"NO_COLOR": "1"}, {"COLUMNS": "40"}, {"FORCE_COLOR": "1"}]
+)
 def test_plain_text_in_a_pipe(environment, tmp_path):
     path = saved.save_masked(tmp_path / "a.ckpt")
 
@@ -96,7 +98,40 @@ def test_plain_text_in_a_pipe(environment, tmp_path):
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
+    assert "float32" in done.stdout
     assert "blocks[0].weight 2x2 4 0 0.00 % -" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "markdown", "github", "html"])
+def test_a_gate_fails_whoever_reads_stdout(form, tmp_path):
+    path = saved.save_masked(tmp_path / "a.ckpt")
+    command = f"{sys.executable} -m prunetool report {path} --require 'sparsity>=0.99'"
+
+    done = subprocess.run(
+        f'{command} --format {form} | true; echo "${{PIPESTATUS[0]}}"',
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout == "1\n"
+    assert done.stderr.startswith("requirement not met: sparsity>=0.99: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [("", 0), ("-o {0}/out.txt", 0), ("--require 'sparsity>=0.99'", 1)]
+)
+def test_a_closed_stdout_is_nowhere(arguments, code, tmp_path):
+    path = saved.save_masked(tmp_path / "a.ckpt")
+    done = subprocess.run(
+        f"{sys.executable} -m prunetool report {path} {arguments.format(tmp_path)} >&-",
+        shell=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
 
 
 def test_a_reader_that_leaves_early_is_no_error(tmp_path):

@@ -12,6 +12,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from prunetool.checkpoints.export import export
+from prunetool.checkpoints.reader import open_checkpoint
 from prunetool.cli import completion
 from prunetool.errors import OptionError
 from prunetool.training.options.options import from_values
@@ -55,6 +57,23 @@ def test_names_of_a_safetensors_file(folder):
     assert offered("prunetool", "export", "file.safetensors", "--exclude", "") == [
         "a.*", "a.weight",
     ]  # fmt: skip
+
+
+def test_names_of_a_sparse_file_and_of_buffers(folder):
+    """Those that ``report`` knows: not the parts, and not what normalisation keeps."""
+    weight = torch.zeros(20, 20)
+    save_file(
+        {"a.weight": weight + 1, "a.running_mean": weight[0] + 1}, folder / "full.safetensors"
+    )
+    torch.save({"b.weight": weight, "b.bias": weight[0] + 1}, folder / "b.pt")
+    export(open_checkpoint(folder / "b.pt"), folder / "sparse.safetensors", sparse=True)
+
+    assert offered("prunetool", "report", "full.safetensors", "--include", "a") == [
+        "a.*", "a.weight",
+    ]  # fmt: skip
+    assert set(offered("prunetool", "report", "sparse.safetensors", "--include", "b")) == {
+        "b.*", "b.bias", "b.weight",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

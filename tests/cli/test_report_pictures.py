@@ -40,6 +40,18 @@ def test_plots_below_the_table(prunetool, run):
     assert "━ achieved  ○ planned" in result.out
 
 
+@pytest.mark.parametrize("options", [["--plot"], ["--format", "html"]])
+def test_what_is_missing_of_a_run_is_said(prunetool, run, tmp_path, options):
+    (tmp_path / "run/events.csv").unlink()
+    (tmp_path / "run/histograms.json").write_text("{}")
+    result = prunetool("report", run, *options)
+
+    assert (result.code, result.err.splitlines()) == (0, [
+        "run: events.csv: is not there",
+        "run: histograms.json: is not what prunetool train writes",
+    ])  # fmt: skip
+
+
 def test_a_checkpoint_in_no_run_has_no_schedule(prunetool, run, tmp_path):
     (tmp_path / "run/checkpoints/last.ckpt").rename(tmp_path / "a.ckpt")
     result = prunetool("report", "a.ckpt", "--plot")

@@ -86,6 +86,13 @@ def test_the_smallest_values_are_no_zeros():
     assert histogram.counts[HALF - 1 : HALF + 1] == (1, 1)
 
 
+def test_doubles_that_float32_cannot_hold_are_no_zeros():
+    values = torch.tensor([1e-50, -1e-300, 0.0, -0.0, 1e-45, 1e300], dtype=torch.float64)
+    histogram = count_values(values).histogram(0)
+    assert (histogram.zeros, histogram.outside) == (2, 1)
+    assert histogram.counts[HALF - 1 : HALF + 1] == (1, 2)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_floats(dtype):
     values = torch.tensor([[0.5, -0.5], [0.0, 0.75]], dtype=dtype)

@@ -161,6 +161,9 @@ def test_the_lines_that_say_where_it_stands():
         "interrupted; out/checkpoints/last.ckpt holds the state after step 7 "
         "(epoch 2, batch 2 of 5)\ngo on with: prunetool train out --resume"
     )
+    events = Path("out/events.csv").read_text().splitlines()
+    assert events[0].startswith("event,epoch,step,")
+    assert len(events) > 1
 
 
 def test_ctrl_c_is_a_signal_too():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, log10
 
 _STEPS = (1, 2, 5, 10)
-_TINY = 1e-300
+_TINY, _HUGE = 1e-300, 1e300  # beyond them differences of floats are 0 or infinite
 _SAME = 1e-9  # relative; ticks are multiples of a step, up to rounding
 
 
@@ -20,6 +20,7 @@ class Axis:
         ticks: within them, ascending.
         name: what it counts, with its unit.
         is_share: whether it holds shares in [0, 1], which are written as percentages.
+        is_rough: whether three digits of a tick are enough.
     """
 
     low: float
@@ -27,6 +28,7 @@ class Axis:
     ticks: tuple[float, ...]
     name: str
     is_share: bool = False
+    is_rough: bool = False
 
     def place(self, value: float) -> float:
         """Say where ``value`` lies between the ends, in [0, 1] for what is within them."""
@@ -36,7 +38,12 @@ class Axis:
         """Write a tick with as many digits as the distance of two needs."""
         if self.is_share:
             return f"{100 * tick:g} %"
-        return short(tick)
+        return short(float(f"{tick:.3g}") if self.is_rough else tick)
+
+
+def is_drawable(value: float) -> bool:
+    """Whether an axis can hold a value: not NaN, infinities, and what nearly is one."""
+    return abs(value) <= _HUGE
 
 
 def share_axis(name: str) -> Axis:
@@ -45,17 +52,17 @@ def share_axis(name: str) -> Axis:
 
 
 def axis_over(values: Sequence[float], name: str, *, about: int = 4) -> Axis:
-    """Give an axis with round ends that holds all finite ``values``, of which there may be none.
+    """Give an axis with round ends that holds all drawable ``values``; there may be none.
 
     Args:
         values: what is to be shown.
         name: what it counts.
         about: how many ticks.
     """
-    finite = [value for value in values if isfinite(value)] or [0.0]
+    finite = [value for value in values if is_drawable(value)] or [0.0]
     low, high = min(finite), max(finite)
-    if high - low <= _SAME * max(abs(high), abs(low), _TINY):
-        high = low + (abs(low) or 1.0)
+    if high - low <= max(_SAME * max(abs(high), abs(low)), _TINY):
+        high = low + (abs(low) if abs(low) > _TINY else 1.0)
     step = _step((high - low) / about)
     ticks = _multiples(step, floor(low / step + _SAME), ceil(high / step - _SAME))
     return Axis(ticks[0], ticks[-1], ticks, name)
@@ -102,3 +109,8 @@ def percent(share: float) -> str:
 def grouped(number: int) -> str:
     """Write a whole number with its thousands apart."""
     return f"{number:,}"
+
+
+def counted(number: int, what: str) -> str:
+    """Write how many there are: 1 event, 1,200 events."""
+    return f"{grouped(number)} {what}" + ("" if number == 1 else "s")

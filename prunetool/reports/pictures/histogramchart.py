@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prunetool.pruning.histograms import Histogram
-from prunetool.reports.pictures.axes import Axis, count_axis, grouped, percent
+from prunetool.reports.pictures.axes import Axis, count_axis, counted, grouped, percent
 from prunetool.reports.pictures.figures import Cell, Numbers, plot
 from prunetool.reports.pictures.markup import Markup, element, join
 
@@ -43,7 +43,9 @@ def _panel(moment: Moment) -> Markup:
 
 def _value_axis(histogram: Histogram) -> Axis:
     end = histogram.width * len(histogram.counts) / 2
-    return Axis(-end, end, (-end, -end / 2, 0.0, end / 2, end), "value of the weight")
+    return Axis(
+        -end, end, (-end, -end / 2, 0.0, end / 2, end), "value of the weight", is_rough=True
+    )
 
 
 def _bar(histogram: Histogram, place: int, x: Axis, y: Axis) -> Markup:
@@ -70,9 +72,9 @@ def edges(histogram: Histogram, place: int) -> tuple[float, float]:
 def in_words(histogram: Histogram) -> str:
     """Say what no bar shows: the zeros, and what lies beyond the bins."""
     zeros = histogram.zeros / histogram.elements if histogram.elements else 0.0
-    words = f"{grouped(histogram.zeros)} zeros ({percent(zeros)}), which no bar shows"
+    words = f"{counted(histogram.zeros, 'zero')} ({percent(zeros)}), which no bar shows"
     if histogram.outside:
-        words += f"; {grouped(histogram.outside)} beyond the axis"
+        words += f"; {grouped(histogram.outside)} beyond the axis, infinite or NaN"
     return words
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 
-from prunetool.reports.pictures.axes import Axis
+from prunetool.reports.pictures.axes import Axis, is_drawable
 from prunetool.reports.pictures.figures import along, downwards, plot
 from prunetool.reports.pictures.markup import Markup, element
 
@@ -38,7 +37,7 @@ class Line:
 
     Attributes:
         kind: its class, which decides on the colour.
-        points: by ascending x; where y is not finite the line is broken.
+        points: by ascending x; where y cannot be drawn the line is broken.
         shape: how they are joined.
     """
 
@@ -79,7 +78,7 @@ def _path(line: Line, x: Axis, y: Axis) -> str:
     parts: list[str] = []
     last: Point | None = None
     for point in line.points:
-        if not isfinite(point.y):
+        if not is_drawable(point.y):
             last = None
             continue
         across, down = x.place(point.x) * _SCALE, (1 - y.place(point.y)) * _SCALE
@@ -102,7 +101,7 @@ def _marked(line: Line) -> Sequence[Point]:
 
 
 def _mark(line: Line, point: Point, x: Axis, y: Axis) -> Markup:
-    if not isfinite(point.y):
+    if not is_drawable(point.y):
         return Markup()
     return element(
         "circle",

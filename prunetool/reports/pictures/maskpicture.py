@@ -6,7 +6,7 @@ from math import ceil
 
 from torch import Tensor
 
-from prunetool.reports.pictures.axes import grouped, percent
+from prunetool.reports.pictures.axes import counted, grouped, percent
 from prunetool.reports.pictures.figures import Cell, Numbers, sentences
 from prunetool.reports.pictures.markup import Markup, element, join
 from prunetool.reports.pictures.png import data_uri, png
@@ -79,7 +79,7 @@ def _gone(grid: MaskGrid) -> str:
         return ""
     rows = int((grid.kept.sum(1) == 0).sum())
     columns = int((grid.kept.sum(0) == 0).sum())
-    return f"{grouped(rows)} rows and {grouped(columns)} columns are all zero."
+    return f"{counted(rows, 'row')} and {counted(columns, 'column')} are all zero."
 
 
 def _bands(length: int) -> list[range]:

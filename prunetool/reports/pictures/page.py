@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from prunetool._version import __version__
 from prunetool.reports.pictures.axes import grouped, percent
 from prunetool.reports.pictures.figures import sentences
-from prunetool.reports.pictures.markup import Markup, element
+from prunetool.reports.pictures.markup import Markup, element, join
+from prunetool.reports.pictures.runfiles import CONFIG
 from prunetool.reports.pictures.sections import (
     Section,
     histograms_section,
@@ -140,14 +143,17 @@ def _section(section: Section) -> Markup:
 def _configuration(subject: Subject) -> Section | None:
     if subject.run is None:
         return None
-    content = _code(subject.run.config.rstrip("\n"), "config.yaml of the run")
-    return Section("configuration", "Configuration", content)
+    run = subject.run
+    parts = [sentences([run.missing[CONFIG]])] if CONFIG in run.missing else []
+    if run.config:
+        parts.append(_code(run.config.rstrip("\n"), "config.yaml of the run"))
+    return Section("configuration", "Configuration", join(parts))
 
 
 def _commands(subject: Subject) -> Section:
     path, file = shlex.quote(str(subject.path)), shlex.quote(subject.report.source.path)
     lines = [f"prunetool report {path}", f"prunetool finalize {file}", f"prunetool export {file}"]
-    if subject.run is not None:
+    if subject.run is not None and CONFIG not in subject.run.missing:
         config = shlex.quote(str(subject.run.folder / "config.yaml"))
         lines.insert(0, f"prunetool train --config {config} --output {_anew(subject)}")
     else:
@@ -157,7 +163,13 @@ def _commands(subject: Subject) -> Section:
 
 def _anew(subject: Subject) -> str:
     folder = subject.run.folder if subject.run is not None else subject.path
-    return shlex.quote(f"{str(folder).rstrip('/')}-again")
+    again = folder.with_name(f"{folder.name}-again") if _has_name(folder) else None
+    return shlex.quote(str(again or folder / os.pardir / f"{folder.resolve().name}-again"))
+
+
+def _has_name(path: Path) -> bool:
+    """Whether it ends with a name: not with ``.`` or ``..``."""
+    return path.name not in ("", os.pardir)
 
 
 def _code(text: str, label: str) -> Markup:
@@ -172,10 +184,8 @@ def _code(text: str, label: str) -> Markup:
 
 
 def _title(subject: Subject) -> str:
-    run = subject.run
-    if run is None:
-        return subject.path.name or str(subject.path)
-    return str(run.folder)
+    path = subject.path.name or subject.path if subject.run is None else subject.run.folder
+    return str(path) if _has_name(Path(path)) else Path(path).resolve().name
 
 
 def _versions(subject: Subject) -> str:
@@ -186,6 +196,7 @@ def _versions(subject: Subject) -> str:
         except PackageNotFoundError:
             continue
     wrote = subject.run.settings.get("prunetool") if subject.run is not None else None
+    wrote = wrote.get("version") if isinstance(wrote, dict) else wrote
     run = f"; the run was made with prunetool {wrote}" if isinstance(wrote, str) else ""
     return ", ".join(said) + run + "."
 

@@ -26,6 +26,7 @@ CONFIG = "config.yaml"
 _CHECKPOINTS = "checkpoints"
 _LARGEST = 32 * 2**20  # bytes
 # LightningCLI writes a config.yaml too, two levels above its checkpoints.
+_ONLY_OURS = ("events.csv", "histograms.json")
 _OURS = re.compile(r"^(prunetool|pruning):", re.MULTILINE)
 _FIRST_COLUMNS = ("round", "epoch", "step", "sparsity")
 
@@ -118,6 +119,8 @@ def read_run(folder: Path) -> RunFiles:
         return otherwise
 
     config, settings = tried(CONFIG, _config, ("", {}))
+    if config and not settings:
+        missing[CONFIG] = f"{CONFIG}: is not what prunetool train writes"
     names, epochs = tried("metrics.csv", _metrics, ((), ()))
     ends = _round_ends(epochs)
     events = tried("events.csv", lambda text: _events(text, ends), ())
@@ -127,9 +130,11 @@ def read_run(folder: Path) -> RunFiles:
 
 def _is_run(folder: Path) -> bool:
     try:
-        return bool(_OURS.search(_text(folder / CONFIG)))
+        if _OURS.search(_text(folder / CONFIG)):
+            return True
     except OddFileError:
-        return False
+        pass
+    return any((folder / name).is_file() for name in _ONLY_OURS)
 
 
 def _text(path: Path) -> str:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from math import isfinite
 
-from prunetool.reports.pictures.axes import Axis, axis_over, percent, share_axis, time_axis
+from prunetool.reports.pictures.axes import (
+    Axis,
+    axis_over,
+    counted,
+    percent,
+    share_axis,
+    time_axis,
+)
 from prunetool.reports.pictures.figures import Cell, Numbers, figure
 from prunetool.reports.pictures.linechart import Line, Point, Shape, line_chart
 from prunetool.reports.pictures.markup import Markup, element, join
@@ -29,7 +36,7 @@ def schedule_chart(run: RunFiles) -> Markup:
     ]
     end = lines[0].points[-1]
     label = (
-        f"Sparsity over {steps_axis(run).name}: {len(run.events)} events, "
+        f"Sparsity over {steps_axis(run).name}: {counted(len(run.events), 'event')}, "
         f"{percent(end.y)} achieved in the end"
     )
     return line_chart(

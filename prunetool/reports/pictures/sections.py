@@ -66,13 +66,15 @@ def schedule_section(subject: Subject) -> Section | None:
     return Section("schedule", "Schedule", join([*parts, sentences(lines)]))
 
 
+def _more(tensors: int) -> str:
+    return "1 more tensor is" if tensors == 1 else f"{tensors} more tensors are"
+
+
 def layers_section(subject: Subject) -> Section:
     """Sparsity by layer."""
     layers = subject.pruned_set
     others = len(subject.report.layers) - len(layers)
-    said = (
-        [f"{others} more tensors are not in the pruned set; the table has them."] if others else []
-    )
+    said = [f"{_more(others)} not in the pruned set; the table has them."] if others else []
     if not layers:
         said = ["No tensor belongs to the pruned set; the table has all tensors."]
     chart, numbers = sparsity_bars(layers), _layer_numbers(subject)

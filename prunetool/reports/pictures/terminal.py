@@ -110,7 +110,7 @@ def _histogram(moment: Moment, width: int, signs: Signs) -> list[str]:
         y = count_axis(counts, "weights", about=2)
         margin = max(len(y.label(tick)) for tick in y.ticks) + 1
     end = histogram.width * bins / 2
-    x = Axis(-end, end, (-end, 0.0, end), "value of the weight")
+    x = Axis(-end, end, (-end, 0.0, end), "value of the weight", is_rough=True)
     wide = max(1, (width - margin - 1) // len(counts))
     cells = [_bars(counts, row, y.high, signs, wide) for row in range(_HISTOGRAM_ROWS)]
     lines = _framed(cells, x, y, margin, signs)

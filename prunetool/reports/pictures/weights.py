@@ -78,7 +78,8 @@ def look_at(
         grid = _Grid(tensor) if tensor.name in pictured and tensor.elements else None
         counts = ValueCounts.none()
         for start in range(0, tensor.elements, _PIECE):
-            piece = tensor.flat(start, min(start + _PIECE, tensor.elements)).float()
+            piece = tensor.flat(start, min(start + _PIECE, tensor.elements))
+            piece = piece if piece.dtype == torch.float64 else piece.float()
             counts += count_values(piece)
             if grid is not None:
                 grid.see(start, piece)

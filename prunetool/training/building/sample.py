@@ -95,6 +95,8 @@ def _require_names(module: Any, call: Call) -> None:
 
 
 def _zeros(text: str, shape: str) -> Tensor:
+    if not shape.strip():
+        raise OptionError(f"--input-shape '{shape}': expected sizes, {_EXAMPLES}")
     sizes, colon, dtype_name = text.partition(":")
     dtype = getattr(torch, dtype_name.strip(), None) if colon else torch.float32
     if not isinstance(dtype, torch.dtype):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 from browser import CHROMIUM, Browser
 from commandline import invoke
 from run_on_disk import make_run
@@ -90,6 +91,32 @@ def test_it_is_quiet_and_fits(browser, made, width, dark):
     assert browser.value("[...document.images].every(it => it.naturalWidth > 0)")
     assert browser.value("matchMedia('(prefers-color-scheme: dark)').matches") is dark
     assert browser.value(CONTRAST) >= 4.5
+
+
+# How far the labels below each chart are apart, in pixels.
+GAPS = """
+[...document.querySelectorAll('.chart .x')].flatMap(axis => {
+  const boxes = [...axis.children].map(it => it.getBoundingClientRect());
+  return boxes.slice(1).map((it, i) => it.left - boxes[i].right);
+})
+"""
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e-4, 1e-8, 1e37])
+def test_labels_of_small_and_large_weights_do_not_touch(
+    browser, tmp_path, monkeypatch, capsys, scale
+):
+    torch.manual_seed(0)
+    torch.save({"a.weight": torch.randn(64, 64) * scale}, tmp_path / "a.pt")
+    page = tmp_path / "a.html"
+    options = ("--format", "html", "-o", page)
+    assert invoke(monkeypatch, capsys, "report", tmp_path / "a.pt", *options).code == 0
+    browser.open(page, width=390, dark=False)
+
+    assert browser.value("document.documentElement.scrollWidth") == 390
+    gaps = browser.value(GAPS)
+    assert len(gaps) >= 8
+    assert min(gaps) > 2
 
 
 @pytest.mark.parametrize("width", [1280, 390])

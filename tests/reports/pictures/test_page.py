@@ -19,7 +19,8 @@ def report(monkeypatch, capsys, tmp_path):
 
     def call(*arguments):
         result = invoke(monkeypatch, capsys, "report", *arguments)
-        assert (result.code, result.err) == (0, "")
+        assert result.code == 0, result.err
+        assert "error" not in result.err
         return result.out
 
     return call
@@ -225,6 +226,8 @@ def test_a_checkpoint_without_a_run(report, tmp_path):
         ({"metrics": METRICS.replace("30", "x")}, "expected a number for step, got 'x'"),
         ({"histograms": "{}"}, "histograms.json: is not what prunetool train writes"),
         ({"events": None, "metrics": None, "histograms": None}, "metrics.csv: is not there"),
+        ({"config": None}, "config.yaml: is not there"),
+        ({"config": "a: [1\nb: }"}, "config.yaml: is not what prunetool train writes"),
     ],
 )
 def test_what_is_missing_is_said(report, tmp_path, texts, fragment):
@@ -232,6 +235,35 @@ def test_what_is_missing_is_said(report, tmp_path, texts, fragment):
     page = read_page(report("run", "--format", "html"))
     assert fragment in " ".join(it.text for it in page.all("p", "note"))
     assert len(page.by_id("masks").all("figure")) == 2
+
+
+@pytest.mark.parametrize("config", [None, "a: [1"])
+def test_without_a_config_there_is_a_schedule_and_no_command_that_needs_it(
+    report, tmp_path, config
+):
+    make_run(tmp_path / "run", config=config)
+    page = read_page(report("run", "--format", "html"))
+    assert len(numbers_of(page, "over-time")) == 2
+    assert "prunetool train" not in page.by_id("commands").text
+
+
+def test_metrics_beyond_what_can_be_drawn(report, tmp_path):
+    values = ["1e308,5e-324,1.7e308", "-1e308,1e-323,1.79e308", "2.0,1e-323,1e308"]
+    rows = "".join(f"{i},{10 * i},0.5,{it}\n" for i, it in enumerate(values, start=1))
+    make_run(tmp_path / "run", metrics=f"epoch,step,sparsity,a,val_b,c\n{rows}")
+    text = report("run", "--format", "html")
+    drawn = re.findall(r'(?:x1|x2|y1|y2|cx|cy|d|style)="([^"]*)"', text)
+    assert not [it for it in drawn if re.search("nan|inf", it)]
+    page = read_page(text)
+    assert numbers_of(page, "metric-2")[0][-1] == 1e308
+
+
+def test_a_run_seen_from_within_has_its_name(report, tmp_path, monkeypatch):
+    monkeypatch.chdir(make_run(tmp_path / "digits"))
+    for path, again in ((".", "../digits-again"), ("checkpoints/last.ckpt", "../digits-again")):
+        page = read_page(report(path, "--format", "html"))
+        assert [it.text for it in page.all("h1")] == ["digits"]
+        assert f"--output {again}" in page.by_id("commands").text
 
 
 def test_without_events_epochs_say_how_sparse_it_was(report, tmp_path):

@@ -109,7 +109,10 @@ def test_bytes_that_are_no_text(tmp_path):
     (folder / "events.csv").write_bytes(b"\xff\xfe\x00")
     (folder / "config.yaml").write_text("prunetool: [")
     run = read_run(folder)
-    assert run.missing == {"events.csv": "events.csv: is no text in UTF-8"}
+    assert run.missing == {
+        "events.csv": "events.csv: is no text in UTF-8",
+        "config.yaml": "config.yaml: is not what prunetool train writes",
+    }
     assert (run.config, run.settings) == ("prunetool: [", {})
 
 
@@ -122,6 +125,10 @@ def test_which_run_a_path_belongs_to(tmp_path, monkeypatch):
     assert run_of(elsewhere) is None  # it may be from anywhere
     monkeypatch.chdir(folder / "checkpoints")
     assert run_of(Path("last.ckpt")) == Path(os.pardir)
+    (folder / "config.yaml").unlink()
+    assert run_of(last) == folder  # what only prunetool writes is there
+    for name in ("events.csv", "histograms.json"):
+        (folder / name).unlink()
     (folder / "config.yaml").write_text("trainer: {}\n")  # of LightningCLI
     assert run_of(folder) is run_of(last) is None
     (folder / "config.yaml").write_text("trainer: {}\npruning:\n  sparsity: 0.5\n")

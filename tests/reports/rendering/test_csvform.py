@@ -22,9 +22,9 @@ def test_a_row_for_each_layer(tmp_path):
 
     assert text.startswith(
         "name,shape,dtype,parameters,zeros,sparsity,masked,pattern,bytes,sparse_bytes,"
-        "dead_channels_0,dead_channels_1,prunable,macs,effective_macs\r\n"
+        "dead_channels_0,dead_channels_1,prunable,macs,effective_macs\n"
     )
-    assert text.endswith("\r\n")
+    assert text.endswith("\n")
     assert read(text)[1:] == [
         [
             *('a,"b"|c', "1x2", "float32", "2", "1", "0.5", "false", "elements"),
