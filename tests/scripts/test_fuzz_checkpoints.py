@@ -36,7 +36,7 @@ def test_a_hundred_damaged_files():
     for command in ("report", "finalize", "export", "export --format sparse"):
         codes = [counts.get(f"{command}: exit {code}", 0) for code in (0, 2)]
         assert sum(codes) == 100
-        assert min(codes) > 10, "damage that is always noticed, or never, tests little"
+        assert min(codes) > 4, "damage that is always noticed, or never, tests little"
 
 
 def test_a_case_is_the_same_again(load_script, tmp_path):

@@ -110,7 +110,7 @@ def test_stopped_before_the_first_checkpoint():
         "out: was stopped before its first checkpoint, so there is nothing to go on from; start it "
         "again: prunetool train --config out/config.yaml --output out --force"
     )
-    typed = {"config": Path("out/config.yaml"), "output": Path("out"), "force": True}
+    typed = {"config": [Path("out/config.yaml")], "output": Path("out"), "force": True}
     options = options_from(typed)
     assert (
         train(options, place_from(typed), Manners(note=lambda line: None, quiet=True)).rounds == ()
