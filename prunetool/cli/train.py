@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from prunetool.training.options.options import TrainOptions
     from prunetool.training.outcome import Outcome
 
-# What follows --lottery-ticket is its value only if it can be nothing else: no target looks so.
 _STDOUT = 1  # the descriptor
+# What follows --lottery-ticket is its value only if it can be nothing else: no target looks so.
 _EPOCHS = re.compile(r"\d[\d,/-]*")
 
 

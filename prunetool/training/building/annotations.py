@@ -7,7 +7,9 @@ one, and code that does not import keeps its traceback.
 
 from __future__ import annotations
 
+import enum
 import inspect
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -154,7 +156,17 @@ def _is_plain(value: Any) -> bool:
 
 def _defaults(builder: Callable[..., Any]) -> dict[str, Any]:
     parameters = inspect.signature(builder).parameters
-    return {name: it.default for name, it in parameters.items() if it.default is not it.empty}
+    return {name: _described(it) for name, it in parameters.items() if it.default is not it.empty}
+
+
+def _described(parameter: inspect.Parameter) -> Any:
+    """Give a default as a file would describe it, where its annotation can make it of that."""
+    default = parameter.default
+    if parameter.annotation is parameter.empty:
+        return default
+    if isinstance(default, enum.Enum):
+        return default.name
+    return str(default) if isinstance(default, os.PathLike) else default
 
 
 def _tree_with_hyperparameters(builder: Callable[..., Any]) -> Tree | None:

@@ -4,6 +4,7 @@ import enum
 
 import lightning.pytorch as pl
 import pytest
+import torch
 
 from prunetool.errors import OptionError, UserCodeError
 from prunetool.training.building.construction import accepted, construct
@@ -56,6 +57,16 @@ class Kind(enum.Enum):
     SMALL = "small"
 
 
+class Layer(torch.nn.Module):
+    pass
+
+
+class Nested(pl.LightningModule):
+    def __init__(self, layer: torch.nn.Module, kind: Kind = Kind.SMALL, width: int = 3):
+        super().__init__()
+        self.save_hyperparameters()
+
+
 class Recording(pl.LightningModule):
     def __init__(self, kind: Kind = Kind.SMALL, width: int = 3, rate: float = 0.1):
         super().__init__()
@@ -84,6 +95,16 @@ def test_objects_are_recorded_as_they_were_described_beside_all_defaults():
     assert {key: recorded[key] for key in ("kind", "width", "rate")} == {
         "kind": "SMALL", "width": 3, "rate": 1.0
     }  # fmt: skip
+
+
+def test_beside_objects_defaults_are_described_too():
+    """Else the checkpoint would need their code to be read."""
+    layer = {"class_path": f"{__name__}.Layer"}
+    module = construct(Nested, {"layer": layer}, option="--model-arg")
+
+    recorded = dict(module.hparams)
+    assert recorded["layer"] == layer
+    assert (recorded["kind"], recorded["width"]) == ("SMALL", 3)
 
 
 def test_accepted_names():
