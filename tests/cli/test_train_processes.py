@@ -199,12 +199,10 @@ def test_no_process_outlives_the_one_that_started_it(project):
 
 def test_torchrun(project):
     command = ("net:Net", "--accelerator", "cpu", "--max-epochs", "2", "-q")
+    (project / "runs/net-1").mkdir(parents=True)
     code, out, err = finish(start(project, *command, launcher=torchrun()))
     assert code == 0, err
     assert out.count("sparsity asked 0.500000 achieved 0.500000 pruned 36 of 72") == 1
-    assert os.listdir(project / "runs") == ["net-1"]
-    code, _, err = finish(start(project, *command, launcher=torchrun()))
-    assert code == 0, err
     assert sorted(os.listdir(project / "runs")) == ["net-1", "net-2"]
     assert weights(project / "runs/net-2/checkpoints/last.ckpt")
 

@@ -73,13 +73,6 @@ def test_the_shards_are_trained_as_whole_copies_are(folder, sharded):
 
 
 @pytest.mark.slow
-def test_under_torchrun(folder, sharded):
-    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2")
-    run(folder, *DEMO, "--strategy", "fsdp2", "-o", "torchrun", launcher=torchrun)
-    assert metrics(folder / "torchrun") == metrics(sharded[0])
-
-
-@pytest.mark.slow
 def test_interrupted_and_resumed(folder, sharded):
     process = start(folder, *DEMO, "--strategy", "fsdp2", "--devices", "2", "-o", "stopped")
     for line in process.stderr:

@@ -2,13 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import warnings
 
 import pytest
-import torch
-from tiny import trainer
 
-from prunetool import ModelPruning
 from prunetool.demos import DigitsClassifier, DigitsDataModule
 from prunetool.errors import OptionError
 
@@ -49,27 +45,3 @@ def test_without_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(OptionError, match=r"pip install 'prunetool\[demo\]'"):
         DigitsClassifier().train_dataloader()
-
-
-def accuracy(sparsity):
-    torch.manual_seed(0)
-    pruning = ModelPruning(
-        "l1_unstructured",
-        sparsity=sparsity,
-        default_targets="matrices",
-        use_lottery_ticket_hypothesis=False,
-        prune_before_validation=True,
-    )
-    run = trainer(pruning, epochs=20)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        run.fit(DigitsClassifier())
-    assert pruning.pruned_elements == round(sparsity * 62160)
-    return float(run.callback_metrics["val_acc"])
-
-
-@pytest.mark.slow
-def test_ninety_percent_sparse_is_as_good_as_dense():
-    dense = accuracy(0.0)
-    assert dense > 0.97
-    assert accuracy(0.9) >= dense - 0.01

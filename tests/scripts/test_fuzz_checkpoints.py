@@ -21,12 +21,12 @@ CORPUS = (
 
 
 @pytest.mark.slow
-def test_a_hundred_damaged_files():
+def test_sixty_damaged_files():
     names = [part for name in CORPUS for part in ("--corpus", name)]
-    done = run_script("fuzz_checkpoints.py", "--cases", 100, "--seed", 5, *names)
+    done = run_script("fuzz_checkpoints.py", "--cases", 60, "--seed", 5, *names)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert re.fullmatch(r"cases 100, seed 5, \d+ s", lines[0])
+    assert re.fullmatch(r"cases 60, seed 5, \d+ s", lines[0])
     assert lines[1] == "checkpoints 11"
     assert lines[-1] == "failures 0"
     counts = {
@@ -35,8 +35,8 @@ def test_a_hundred_damaged_files():
     }
     for command in ("report", "finalize", "export", "export --format sparse"):
         codes = [counts.get(f"{command}: exit {code}", 0) for code in (0, 2)]
-        assert sum(codes) == 100
-        assert min(codes) > 4, "damage that is always noticed, or never, tests little"
+        assert sum(codes) == 60
+        assert min(codes) > 2, "damage that is always noticed, or never, tests little"
 
 
 def test_a_case_is_the_same_again(load_script, tmp_path):

@@ -89,11 +89,22 @@ def cases(*, whole: bool) -> list[Case]:
         case = Case(*(axis[number] for axis, number in zip(axes, numbers, strict=True)))
         if case.schedule == STEPWISE and case.ticket == IN_ROUNDS:
             continue  # refused: rounds are pruned between trainings
-        schedule, pattern, ticket, optimizer, layout = numbers
-        is_chosen = ((schedule + pattern) % 2, (schedule + ticket) % 2) == (optimizer, layout)
-        if whole or (is_chosen and (2 * schedule + pattern + ticket) % 3):
-            found.append(case)
-    return found
+        found.append(case)
+    return found if whole else covering_all_pairs(found)
+
+
+def pairs_of(case: Case) -> set[tuple[tuple[int, str], ...]]:
+    return set(itertools.combinations(enumerate(astuple(case)), 2))
+
+
+def covering_all_pairs(found: list[Case]) -> list[Case]:
+    """Choose greedily: each time the case that has the most pairs that none so far had."""
+    left = set().union(*map(pairs_of, found))
+    chosen = []
+    while left:
+        chosen.append(max(found, key=lambda case: len(pairs_of(case) & left)))
+        left -= pairs_of(chosen[-1])
+    return chosen
 
 
 CASES = cases(whole=os.environ.get("PRUNETOOL_WHOLE_MATRIX") == "1")
