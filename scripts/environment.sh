@@ -13,10 +13,11 @@ if [ ! -x "$venv/bin/python" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]
   }
   rm -f "$stamp"
   "${PYTHON:-python3}" -m venv "$venv" || exit 2
-  # torch first, by its exact version: a free range can pull gigabytes of CUDA packages.
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+  # torch first, by its exact version: a free range can pull gigabytes of CUDA packages. Python
+  # compiles what is imported on its own; pip would compile all of it, for longer than it installs.
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
     "$(grep '^torch==' scripts/constraints.txt)" || exit 2
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
     --constraint scripts/constraints.txt --editable '.[dev]' || exit 2
   echo "$wanted" >"$stamp"
 fi
