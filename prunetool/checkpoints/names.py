@@ -9,6 +9,8 @@ from pathlib import Path
 from prunetool.errors import CheckpointError
 
 LONGEST_NAME = 4096  # characters
+# The last names of buffers that normalisation keeps.
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _LONGEST_FILE_NAME = 256  # of the usual file systems
 _SHOWN = 60  # characters of a name that may be anything
 # Control characters, invisible ones that turn the text around, halves of characters, line ends.

@@ -14,7 +14,7 @@ from prunetool.checkpoints.folding import check_masks_have_tensors, fold
 from prunetool.checkpoints.formats import Format
 from prunetool.checkpoints.locating import locate_checkpoint
 from prunetool.checkpoints.masks import MARKER, MaskKind, prunetool_masks
-from prunetool.checkpoints.names import check_names
+from prunetool.checkpoints.names import STATISTICS, check_names
 from prunetool.checkpoints.opening import Opened, open_file
 from prunetool.checkpoints.prefixes import without_prefixes
 from prunetool.checkpoints.sharded.files import ShardFiles
@@ -25,8 +25,6 @@ from prunetool.checkpoints.wrappers import WEIGHTS, Way, at_way, is_weights
 from prunetool.errors import CheckpointError
 
 __all__ = ["WEIGHTS", "Checkpoint", "open_checkpoint"]
-
-_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ class Checkpoint:
             stored = self._stored_names[name]
             return stored in recorded or f"{stored}_orig" in recorded
         dtype: torch.dtype = self.tensors[name].dtype
-        is_statistic = name.rpartition(".")[2] in _STATISTICS
+        is_statistic = name.rpartition(".")[2] in STATISTICS
         return not is_statistic and (dtype.is_floating_point or dtype.is_complex)
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import typer
 
+from prunetool.checkpoints.names import STATISTICS
+
 Complete = Callable[[str], list[str]]
 
 CRITERIA = ("magnitude", "random", "saliency", "movement")
@@ -24,7 +26,6 @@ FUNCTIONS = ("l1_unstructured", "random_unstructured", "ln_structured", "random_
 STRATEGIES = ("auto", "ddp", "fsdp2")
 
 _PATHS = ("path", "target", "ckpt")  # as the commands call their first argument
-_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 _LARGEST = 2**24  # bytes of JSON that are read while somebody waits
 _LENGTH = 8  # bytes before the header of a safetensors file that say how long it is
 
@@ -69,7 +70,7 @@ def _parameters(header: Mapping[str, Any]) -> list[str]:
     sparse = json.loads(said["sparse"])["tensors"] if "sparse" in said else {}
     parts = {f"{name}.{part}" for name in sparse for part in ("bits", "values")}
     stored = (name for name in header if name != "__metadata__" and name not in parts)
-    return [name for name in (*stored, *sparse) if name.rpartition(".")[2] not in _BUFFERS]
+    return [name for name in (*stored, *sparse) if name.rpartition(".")[2] not in STATISTICS]
 
 
 def _header(path: Path) -> dict[str, Any]:

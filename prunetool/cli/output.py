@@ -82,15 +82,13 @@ def _console(stream: TextIO) -> Console:
         codecs.register_error(_ESCAPES, _escaped)
         with contextlib.suppress(OSError):  # a daemon's, put on another file than it was made for
             stream.reconfigure(errors=_ESCAPES)
-    console = Console(file=stream, markup=False, emoji=False, highlight=False)
-    if not stream.isatty():  # whatever FORCE_COLOR says
-        console = Console(
-            file=stream,
-            markup=False,
-            emoji=False,
-            highlight=False,
-            force_terminal=False,
-            width=_UNLIMITED_WIDTH,
-            no_color=True,
-        )
-    return console
+    plain = not stream.isatty()  # whatever FORCE_COLOR says
+    return Console(
+        file=stream,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        force_terminal=False if plain else None,
+        width=_UNLIMITED_WIDTH if plain else None,
+        no_color=True if plain else None,
+    )

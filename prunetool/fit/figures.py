@@ -100,8 +100,10 @@ class Board:
 
     def _warn_of_others(self, trainer: Any, figures: dict[str, float]) -> None:
         """Say once which names the model logs too: loggers get both values under one name."""
+        if self._has_warned:
+            return
         others = [name for name in figures if name in trainer.logged_metrics]
-        if others and not self._has_warned:
+        if others:
             self._has_warned = True
             rank_zero_warn(
                 f"the model logs {', '.join(map(repr, others))} itself, as ModelPruning does: "

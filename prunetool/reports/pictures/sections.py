@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prunetool.reports.pictures.axes import grouped, percent
+from prunetool.reports.pictures.axes import counted, grouped, percent
 from prunetool.reports.pictures.bars import sparsity_bars
 from prunetool.reports.pictures.figures import (
     Cell,
@@ -66,15 +66,13 @@ def schedule_section(subject: Subject) -> Section | None:
     return Section("schedule", "Schedule", join([*parts, sentences(lines)]))
 
 
-def _more(tensors: int) -> str:
-    return "1 more tensor is" if tensors == 1 else f"{tensors} more tensors are"
-
-
 def layers_section(subject: Subject) -> Section:
     """Sparsity by layer."""
     layers = subject.pruned_set
     others = len(subject.report.layers) - len(layers)
-    said = [f"{_more(others)} not in the pruned set; the table has them."] if others else []
+    verb = "is" if others == 1 else "are"
+    said = [f"{counted(others, 'more tensor')} {verb} not in the pruned set; the table has them."]
+    said = said if others else []
     if not layers:
         said = ["No tensor belongs to the pruned set; the table has all tensors."]
     chart, numbers = sparsity_bars(layers), _layer_numbers(subject)

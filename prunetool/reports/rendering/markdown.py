@@ -25,9 +25,9 @@ def to_markdown(grid: Grid, *, title: str, unmet: Sequence[str] = ()) -> str:
     if len(grid.rows) > _MOST_UNFOLDED:
         summary = f"{len(grid.rows)} {grid.what}s"
         rows = f"<details>\n<summary>{summary}</summary>\n\n{rows}\n\n</details>"
-    failures = "".join(f"- :x: {code(it)}\n" for it in unmet)
+    failures = "\n".join(f"- :x: {code(it)}" for it in unmet)
     head = f"### prunetool report: {code(title)}"
-    return "\n\n".join(it for it in (head, failures.rstrip("\n"), totals, rows) if it) + "\n"
+    return "\n\n".join(it for it in (head, failures, totals, rows) if it) + "\n"
 
 
 def _totals(grid: Grid) -> str:

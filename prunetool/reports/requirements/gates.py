@@ -59,7 +59,7 @@ def _failures_of(requirement: Requirement, subject: Report | Comparison) -> Iter
     comparison = subject if isinstance(subject, Comparison) else None
     report = subject.second if isinstance(subject, Comparison) else subject
     text, metric = requirement.text, requirement.metric
-    if comparison is not None:
+    if comparison is not None and requirement.scope.glob:
         _refuse_only_old(requirement, *comparison.reports)
     each = metric.measure is Measure.PATTERN
     elsewhere = report.macs_elsewhere if requirement.scope.of is Of.MODEL else 0
@@ -73,7 +73,7 @@ def _refuse_only_old(requirement: Requirement, old: Report, new: Report) -> None
     """Say so where a glob means layers that only the older checkpoint has."""
     glob = requirement.scope.glob
     here, there = ([layer.name for layer in it.layers] for it in (new, old))
-    if glob and not matching(glob, here) and (found := matching(glob, there)):
+    if not matching(glob, here) and (found := matching(glob, there)):
         names = "1 layer" if len(found) == 1 else f"{len(found)} layers"
         raise OptionError(
             f"--require {requirement.text}: {glob} matches {names} of {old.source.path} and none "

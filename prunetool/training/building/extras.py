@@ -75,11 +75,10 @@ def _logger(tree: Tree, options: TrainOptions, given: Any) -> Any:
         where = options.origins.of("trainer", LOGGER)
         raise OptionError(f"{where}: expected a class, got {given!r}; take --logger {given}")
     base = tree.load("loggers").Logger
-    built = [
+    return [
         build_object(description, base, where=where, app_dir=options.app_dir)
         for where, description in _listed(options, LOGGER)
     ]
-    return built if isinstance(given, list) else built[0]
 
 
 def _listed(options: TrainOptions, name: str) -> list[tuple[str, Any]]:

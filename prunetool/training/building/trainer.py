@@ -30,8 +30,6 @@ _LIBRARIES = frozenset(
         "torch", "prunetool", "typer", "click", "rich",
     }
 )  # fmt: skip
-
-
 _OF_CALLBACKS = ("lightning.pytorch.callbacks.", "pytorch_lightning.callbacks.")
 
 
@@ -66,7 +64,7 @@ def build_trainer(
         "max_steps": -1 if options.max_steps is None else options.max_steps,
     }
     if logger and LOGGER in given:
-        arguments[LOGGER] = [logger, *_listed(given[LOGGER])]
+        arguments[LOGGER] = [logger, *given[LOGGER]]
     extra = callbacks_of(tree, options, root=root, logs=bool(arguments["logger"]))
     arguments["plugins"] = with_checkpoint_io(tree, arguments)
     try:
@@ -109,10 +107,6 @@ def _check_names(options: TrainOptions, trainer_class: type) -> None:
             raise OptionError(
                 f"{where}: the Trainer has no such argument{did_you_mean(name, known)}"
             )
-
-
-def _listed(given: Any) -> list[Any]:
-    return given if isinstance(given, list) else [given]
 
 
 def _devices_of_torchrun(options: TrainOptions) -> dict[str, int]:
